@@ -1,0 +1,55 @@
+# `make demo` and `make test` set up all they need: a virtual environment in .venv, and nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+NEWEST := .venv-newest
+BIN := $(VENV)/bin
+
+.PHONY: help demo test lint newest format clean
+
+help:
+	@echo 'make demo    make a sample, skim it, fill and draw histograms (into demo/)'
+	@echo 'make test    lint, types and tests'
+	@echo 'make newest  the tests of the core on the newest Dask, without lazy arrays'
+	@echo 'make format  format the code'
+	@echo 'make clean   remove what these made'
+
+demo: $(VENV)/.demo
+	@$(BIN)/python scripts/demo.py
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/.test
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# dask-awkward, behind the extra `lazy`, holds Dask back; the core must run on the newest as well.
+newest: $(NEWEST)/.test
+	$(NEWEST)/bin/python -m pytest
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[lazy,plots]'
+	touch $@
+
+$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[lazy,plots,test]'
+	touch $@
+
+$(NEWEST)/.test: pyproject.toml
+	$(PYTHON) -m venv $(NEWEST)
+	$(NEWEST)/bin/python -m pip install --quiet --upgrade pip
+	$(NEWEST)/bin/python -m pip install --quiet --editable '.[plots,test]' 'dask>=2026.1.1' 'distributed>=2026.1.1'
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(NEWEST) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Stage two: Parquet datasets to histograms."""

@@ -1,0 +1,75 @@
+"""What a histogram configuration means, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from histo.expand import Entry, expand
+from histo.plan import Booking, make_plan
+from schemas.dataset import Dataset
+from schemas.event_schema import EVENT
+from schemas.expressions import needed
+from schemas.histo_config import HistoConfig
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def render_config(config: HistoConfig) -> Iterator[Table]:
+    """Return tables of the selections and histograms, without a dataset to resolve them."""
+    table = _table("Selections", "selection", "cut", "label")
+    for name, selection in config.selections.items():
+        table.add_row(name, str(selection.cut), selection.label)
+    yield table
+    table = _table("Histograms", "histogram", "filled with", "selection")
+    entries = expand(config)
+    for entry in entries:
+        table.add_row(entry.name, _shown(entry), entry.legend)
+    table.caption = f"{len(entries)} histograms"
+    yield table
+
+
+def render_plan(config: HistoConfig, dataset: Dataset) -> Iterator[Table]:
+    """Return tables of resolved selections, histograms and their columns, and what is read."""
+    plan = make_plan(config, dataset.schema)
+    table = _table("Selections", "selection", "of", "cut")
+    for (name, collection), cut in plan.selections.items():
+        table.add_row(name, collection, cut)
+    yield table
+    table = _table("Histograms", "histogram", "filled with", "columns")
+    for booking in plan.bookings:
+        values = ", ".join(node.key for node in booking.values)
+        table.add_row(booking.name, values, ", ".join(_columns(booking)))
+    table.caption = f"{len(plan.bookings)} histograms"
+    yield table
+    table = _table(f"Reads from {dataset.path}", "collection", "fields")
+    for collection in sorted({*plan.collections, *(name for name, _ in plan.columns)}):
+        fields = sorted(field for name, field in plan.columns if name == collection)
+        table.add_row(collection, ", ".join(fields) or "number of objects")
+    partitions = list(dataset.partitions())
+    events = sum(partition.events_kept for _, partition in partitions)
+    table.caption = f"{events:,} events in {len(partitions)} partitions"
+    yield table
+
+
+def _shown(entry: Entry) -> str:
+    fill = entry.fill
+    shown = [fill.per_event or dimension.of or entry.key for dimension in fill.dimensions]
+    return ", ".join(str(text) for text in shown)
+
+
+def _columns(booking: Booking) -> list[str]:
+    nodes = [*booking.values, booking.selection, booking.weight]
+    columns, _ = needed([node for node in nodes if node is not None])
+    return sorted(field if name == EVENT else f"{name}.{field}" for name, field in columns)
+
+
+def _table(title: str, *columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, caption_justify="left")
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    return table

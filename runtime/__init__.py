@@ -1,0 +1,1 @@
+"""What both stages need to run work: schedulers, execution, files, the terminal."""

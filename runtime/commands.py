@@ -1,0 +1,165 @@
+"""The frame of the commands: lazily loaded, with errors that read as sentences."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import sys
+import traceback
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import click
+
+from runtime.console import configure_logging
+from schemas.errors import L1SkimError, nearest
+
+_DEBUG = "runtime.debug"  # keys of the memory that a command shares with its group
+_VERBOSITY = "runtime.verbosity"
+
+INTERRUPTED = 130
+"""Exit code of a command that was interrupted, as shells expect it: 128 + SIGINT."""
+
+
+class CommandGroup(click.Group):
+    """A group of commands, each of which is imported only when it is called.
+
+    It has the options ``--debug``, ``--verbose`` and ``--version``, the first two of which may
+    also follow the command. Errors of this project end it with one line on standard error
+    and the exit code of the error; anything unexpected with a request to report it.
+
+    Parameters
+    ----------
+    name
+        Of the group.
+    lazy_commands
+        Of each command, where it is (``module:attribute``) and what it does, in half a line.
+    **attributes
+        Anything else that `click.Group` takes, such as ``help``.
+
+    Examples
+    --------
+    >>> main = CommandGroup(
+    ...     "skim", {"info": ("skim.info:command", "Say what a dataset holds.")}, help="Skims."
+    ... )
+    """
+
+    def __init__(
+        self, name: str, lazy_commands: Mapping[str, tuple[str, str]], **attributes: Any
+    ) -> None:
+        super().__init__(name, **attributes)
+        self.lazy_commands = dict(lazy_commands)
+        self.params.extend(_common_options())
+        click.version_option(package_name="l1skim", prog_name=name)(self)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """List the commands in the order in which they were given."""
+        return list(self.lazy_commands)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        cmd_name: str,
+    ) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in self.lazy_commands:
+            return None
+        module, _, attribute = self.lazy_commands[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        taken = {option for parameter in command.params for option in parameter.opts}
+        command.params.extend(
+            option for option in _common_options() if taken.isdisjoint(option.opts)
+        )
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command, or say which one is meant."""
+        if args[0] not in self.lazy_commands and not args[0].startswith("-"):
+            ctx.fail(f"no command {args[0]!r}; {nearest(args[0], self.lazy_commands)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """List the commands in the help without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in self.lazy_commands.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command and end as its errors demand."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise  # click's own ways to end
+        except KeyboardInterrupt:
+            if ctx.meta.get(_DEBUG):
+                traceback.print_exc()
+            click.echo("\nInterrupted.", err=True)
+            ctx.exit(INTERRUPTED)
+        except L1SkimError as error:
+            _end(ctx, str(error), error.exit_code)
+        except BrokenPipeError:
+            raise  # click ends quietly: whoever read the output, such as `head`, has enough
+        except OSError as error:
+            if error.errno is None:
+                _end(ctx, _internal(error))
+            place = f": {error.filename}" if error.filename else ""
+            _end(ctx, f"{error.strerror}{place}{_remedy(error.errno)}")
+        except Exception as error:  # noqa: BLE001 - the last place that can make a bug readable
+            _end(ctx, _internal(error))
+
+
+def _common_options() -> list[click.Option]:
+    """Make the options that a group and each of its commands have."""
+    return [
+        click.Option(
+            ["--debug"],
+            is_flag=True,
+            expose_value=False,
+            callback=_set_debug,
+            help="Show the traceback of an error.",
+        ),
+        click.Option(
+            ["-v", "--verbose"],
+            count=True,
+            expose_value=False,
+            callback=_set_verbosity,
+            help="Say what is being done; twice for details.",
+        ),
+    ]
+
+
+def _set_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.meta[_DEBUG] = True
+
+
+def _set_verbosity(ctx: click.Context, _: click.Parameter, value: int) -> None:
+    ctx.meta[_VERBOSITY] = ctx.meta.get(_VERBOSITY, 0) + value
+    configure_logging(ctx.meta[_VERBOSITY])
+
+
+def _end(ctx: click.Context, message: str, exit_code: int = 1) -> NoReturn:
+    """End with the error that is being handled: its traceback if asked for, and one message."""
+    if ctx.meta.get(_DEBUG):
+        traceback.print_exc(file=sys.stderr)
+    click.echo(f"Error: {message}", err=True)
+    ctx.exit(exit_code)
+
+
+def _internal(error: Exception) -> str:
+    name = type(error).__name__
+    return (
+        f"internal error: {name}: {error}. This is a bug: run again with --debug and report it "
+        "with what is shown then"
+    )
+
+
+def _remedy(number: int) -> str:
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return "; make room, then run the same command again"
+    return ""

@@ -1,0 +1,214 @@
+"""Run one function over many partitions, on threads, processes or a cluster alike.
+
+Dask carries opaque tasks, one a partition, and never sees an array. The graph is a plain
+dictionary, the oldest of Dask's interfaces and the one that its threads, its processes and
+its clusters all take in every release. It is also the cheapest: on two cores 1,000 empty tasks
+with their merges take 0.1 s and 10,000 take 1 s on threads, where `dask.delayed` needs 0.4 s
+for the first 1,000 already.
+
+::
+
+    partitions   0   1   2   3 | 4   5   6   7 | 8     one task each
+    merges             0       |       1       |       up to `FAN_IN` neighbours each
+    merges                     0                       ... until one is left
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from runtime.scheduler import Scheduler
+from runtime.work import Graph, Key, Work
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+FAN_IN = 4
+"""Partial results merged by one node.
+
+Two would hold the least in memory, but costs half as many nodes again and, with processes and
+clusters, twice the transfers; a tree of 4 over 10,000 partitions still holds some 20 at a time.
+"""
+
+
+def run_tasks(
+    function: Callable[[T], R],
+    tasks: Sequence[T],
+    *,
+    scheduler: Scheduler,
+    progress: Callable[[int], None] | None = None,
+) -> list[R]:
+    """Apply a function to every task.
+
+    Parameters
+    ----------
+    function
+        What to do with one task. It should keep to one thread, since as many run at a time as
+        there are workers, and bear being repeated: a cluster does so when it loses a worker.
+    tasks
+        What to apply it to, usually descriptions of partitions.
+    scheduler
+        Where to run. Processes and clusters need everything to be picklable.
+    progress
+        Called in this process with the number of tasks that have just finished.
+
+    Returns
+    -------
+    list
+        The results in the order of the tasks.
+
+    Raises
+    ------
+    RunError
+        If workers or the whole cluster went away.
+    Exception
+        Whatever the first failing task raised. No other is started then, and those that run
+        on this machine have ended before the error is raised.
+
+    Examples
+    --------
+    >>> run_tasks(abs, [-1, 2, -3], scheduler=Scheduler(workers=2))
+    [1, 2, 3]
+    """
+    if not tasks:
+        return []
+    if _is_trivial(tasks, scheduler):
+        return [_run_here(function, tasks[0], progress)]
+    leaves = _leaf_keys(tasks)
+    graph = _leaf_nodes(leaves, _ship(function, scheduler), tasks)
+    results: list[R] = _compute(graph, leaves, leaves, tasks, scheduler, progress)
+    return results
+
+
+def map_reduce(
+    function: Callable[[T], R],
+    merge: Callable[[R, R], R],
+    tasks: Sequence[T],
+    *,
+    scheduler: Scheduler,
+    progress: Callable[[int], None] | None = None,
+) -> R:
+    """Apply a function to every task and merge the results into one.
+
+    Results are merged with their neighbours as soon as these are there, so few are held at a
+    time. What is merged with what depends on the number of tasks alone: sums of floating-point
+    numbers come out the same to the last bit on any scheduler with any number of workers.
+
+    Parameters
+    ----------
+    function, tasks, scheduler, progress
+        As in `run_tasks`.
+    merge
+        Makes one result of two neighbours, the earlier given first. It has to be associative
+        within what rounding forgives, and must leave its arguments alone.
+
+    Returns
+    -------
+    object
+        The merged result; that of the only task if there is but one.
+
+    Raises
+    ------
+    ValueError
+        If there is no task, since there is no result then.
+    RunError, Exception
+        As in `run_tasks`.
+
+    Examples
+    --------
+    >>> map_reduce(len, max, ["a", "abc", "ab"], scheduler=Scheduler(workers=2))
+    3
+    """
+    if not tasks:
+        raise ValueError("nothing to merge: there are no tasks")
+    if _is_trivial(tasks, scheduler):
+        return _run_here(function, tasks[0], progress)
+    leaves = _leaf_keys(tasks)
+    graph = _leaf_nodes(leaves, _ship(function, scheduler), tasks)
+    nodes, root = _merge_nodes(leaves, _ship(merge, scheduler))
+    results: list[R] = _compute(graph | nodes, [root], leaves, tasks, scheduler, progress)
+    return results[0]
+
+
+def _is_trivial(tasks: Sequence[Any], scheduler: Scheduler) -> bool:
+    """Tell whether Dask, whose import takes 0.1 s, could do nothing that a call does not."""
+    return len(tasks) == 1 and scheduler.kind == "threads"
+
+
+def _run_here(function: Callable[[T], R], task: T, progress: Callable[[int], None] | None) -> R:
+    result = function(task)
+    if progress:
+        progress(1)
+    return result
+
+
+def _ship(function: Callable[..., Any], scheduler: Scheduler) -> Callable[..., Any]:
+    """Return what stands for a function in the graph: itself, unless it leaves this process."""
+    if scheduler.kind == "threads":
+        return function
+    from runtime.transport import Shipped
+
+    return Shipped.pack(function)
+
+
+def _leaf_keys(tasks: Sequence[Any]) -> list[Key]:
+    # unique, since all users of a cluster share one namespace
+    name = f"partition-{uuid4().hex}"
+    return [(name, index) for index in range(len(tasks))]
+
+
+def _leaf_nodes(keys: Iterable[Key], function: Callable[..., Any], tasks: Iterable[Any]) -> Graph:
+    # bound by `partial`, tasks are not searched for keys and nested tasks, as arguments would be
+    return {
+        key: (functools.partial(function, task),) for key, task in zip(keys, tasks, strict=True)
+    }
+
+
+def _merge_nodes(leaves: Sequence[Key], merge: Callable[..., Any]) -> tuple[Graph, Key]:
+    """Return the merges above the leaves, and the key of the last."""
+    graph: Graph = {}
+    fold = functools.partial(_fold, merge)
+    token = uuid4().hex
+    level, depth = list(leaves), 0
+    while len(level) > 1:
+        depth += 1
+        above: list[Key] = []
+        for index, start in enumerate(range(0, len(level), FAN_IN)):
+            group = level[start : start + FAN_IN]
+            key = group[0]
+            if len(group) > 1:
+                key = (f"merge{depth}-{token}", index)
+                graph[key] = (fold, *group)
+            above.append(key)
+        level = above
+    return graph, level[0]
+
+
+def _fold(merge: Callable[[R, R], R], *parts: R) -> R:
+    return functools.reduce(merge, parts)
+
+
+def _compute(
+    graph: Graph,
+    wanted: Sequence[Key],
+    leaves: Sequence[Key],
+    tasks: Sequence[Any],
+    scheduler: Scheduler,
+    progress: Callable[[int], None] | None,
+) -> list[Any]:
+    """Hand the graph to the scheduler and return the wanted results."""
+    work = Work(graph, list(wanted), leaves[0][0], tasks, progress or _ignore)
+    if scheduler.kind == "cluster":
+        from runtime.cluster import run_on_cluster
+
+        return run_on_cluster(work, scheduler)
+    from runtime.local import run_locally
+
+    return run_locally(work, scheduler)
+
+
+def _ignore(_: int) -> None:
+    """Stand for a progress report that nobody asked for."""

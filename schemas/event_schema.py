@@ -1,0 +1,97 @@
+"""The columns of an event: which collections exist, with which fields, types, units and meaning.
+
+An `EventSchema` describes an ntuple as a format groups it, and the dataset made from it: the
+manifest stores it, expressions are checked against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+from pydantic import Field as ModelField
+from pydantic import field_validator
+
+from schemas.load import StrictModel
+
+EVENT = "event"
+"""Pseudo-collection of the event's own fields (``run``, ``event``); as a level, the event's."""
+
+
+class Field(StrictModel):
+    """One column of a collection.
+
+    Attributes
+    ----------
+    type
+        NumPy name of the type: ``float32``, ``int32``, ``bool``.
+    unit
+        ``GeV``, ``cm``, ``rad``; empty if dimensionless or unknown.
+    doc
+        What it is, in a few words; empty if unknown.
+    """
+
+    type: str
+    unit: str = ""
+    doc: str = ""
+
+    @field_validator("type")
+    @classmethod
+    def _is_a_number_type(cls, value: str) -> str:
+        try:
+            dtype = np.dtype(value)
+        except TypeError:
+            raise ValueError(f"{value!r} is not the name of a NumPy type") from None
+        if dtype.kind not in "biuf" or dtype.itemsize > 8:
+            raise ValueError(f"{value!r} is not a boolean, integer or floating-point type")
+        return value
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Type of the column's values."""
+        return np.dtype(self.type)
+
+
+class Collection(StrictModel):
+    """Fields that belong together.
+
+    Attributes
+    ----------
+    kind
+        ``list``: any number of objects per event; ``singleton``: one per event (MET); ``event``:
+        the fields of the event itself.
+    doc
+        What it is, in a few words; empty if unknown.
+    fields
+        Its fields by name, in the order of the source.
+    """
+
+    kind: Literal["list", "singleton", "event"]
+    doc: str = ""
+    fields: dict[str, Field] = ModelField(default_factory=dict)
+
+
+class EventSchema(StrictModel):
+    """All collections of an event, by name."""
+
+    collections: dict[str, Collection] = ModelField(default_factory=dict)
+
+    def is_list(self, name: str) -> bool:
+        """Tell whether a name is that of a collection with any number of objects per event."""
+        return name in self.collections and self.collections[name].kind == "list"
+
+    def lists(self) -> Iterator[tuple[str, Collection]]:
+        """Iterate over the collections with any number of objects per event."""
+        return ((n, c) for n, c in self.collections.items() if c.kind == "list")
+
+    def event_columns(self) -> Iterator[tuple[str, Field]]:
+        """Iterate over name and field of the columns with one value per event."""
+        for name, collection in self.collections.items():
+            if collection.kind != "list":
+                for field, info in collection.fields.items():
+                    yield self.column_name(name, field), info
+
+    def column_name(self, collection: str, field: str) -> str:
+        """Return the name of the column of an event-level field: ``MET_pt``, ``run``."""
+        return field if collection == EVENT else f"{collection}_{field}"

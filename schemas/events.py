@@ -1,0 +1,110 @@
+"""Events in memory: flat arrays plus offsets, nothing else.
+
+What ROOT files and Parquet partitions are read into, and what expressions are evaluated on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.errors import InputError
+from schemas.event_schema import EVENT
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Objects:
+    """The objects of one collection in all events.
+
+    Attributes
+    ----------
+    offsets
+        int64, N + 1 entries from 0 to the number of objects: event i owns the objects from
+        ``offsets[i]`` to ``offsets[i + 1]``.
+    fields
+        One array per field, as long as there are objects.
+    """
+
+    offsets: NDArray[np.int64]
+    fields: Mapping[str, Array]
+
+    def __post_init__(self) -> None:
+        """Refuse fields whose length contradicts the offsets: the data would shift silently."""
+        for name, values in self.fields.items():
+            if len(values) != self.offsets[-1]:
+                raise InputError(
+                    f"field {name!r} has {len(values)} values for {self.offsets[-1]} objects"
+                )
+
+    def __len__(self) -> int:
+        """Return the number of objects in all events."""
+        return int(self.offsets[-1])
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Number of objects of each event, N * int64."""
+        return np.diff(self.offsets)
+
+    def select(self, mask: NDArray[np.bool_]) -> Objects:
+        """Keep the objects for which the mask (one entry an object) is true."""
+        passed = np.concatenate(([0], np.cumsum(mask, dtype=np.int64)))
+        return Objects(
+            passed[self.offsets], {name: values[mask] for name, values in self.fields.items()}
+        )
+
+    def select_events(self, mask: NDArray[np.bool_]) -> Objects:
+        """Keep the events for which the mask (one entry an event) is true."""
+        objects = np.repeat(mask, self.counts)
+        offsets = np.concatenate(([0], np.cumsum(self.counts[mask])))
+        return Objects(offsets, {name: values[objects] for name, values in self.fields.items()})
+
+
+@dataclass(frozen=True)
+class Events:
+    """A block of events.
+
+    Attributes
+    ----------
+    size
+        Number of events N.
+    collections
+        The collections with any number of objects per event.
+    columns
+        The columns with one value per event, N each, by column name (``run``, ``MET_pt``).
+    """
+
+    size: int
+    collections: Mapping[str, Objects]
+    columns: Mapping[str, Array]
+
+    def __post_init__(self) -> None:
+        """Refuse parts that disagree on the number of events."""
+        sizes = {name: len(objects.offsets) - 1 for name, objects in self.collections.items()}
+        sizes |= {name: len(values) for name, values in self.columns.items()}
+        for name, size in sizes.items():
+            if size != self.size:
+                raise InputError(f"{name!r} has {size} entries for {self.size} events")
+
+    def offsets(self, collection: str) -> NDArray[np.int64]:
+        """Return the offsets of a collection, N + 1 * int64."""
+        return self.collections[collection].offsets
+
+    def column(self, collection: str, field: str) -> Array:
+        """Return a flat column; for `EVENT`, ``field`` is the column's name."""
+        if collection == EVENT:
+            return self.columns[field]
+        return self.collections[collection].fields[field]
+
+    def select(self, mask: NDArray[np.bool_]) -> Events:
+        """Keep the events for which the mask is true."""
+        return Events(
+            int(np.count_nonzero(mask)),
+            {name: objects.select_events(mask) for name, objects in self.collections.items()},
+            {name: values[mask] for name, values in self.columns.items()},
+        )

@@ -1,0 +1,297 @@
+"""The configuration of stage two: selections and histograms."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, model_validator
+from pydantic import Field as ModelField
+
+from schemas.config_types import ExpressionText, Name, Text
+from schemas.load import StrictModel
+from schemas.skim_config import Version
+
+MAX_BINS = 1_000_000
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError(f"{value!r} is not a finite number")
+    return value
+
+
+Bins = Annotated[int, ModelField(ge=1, le=MAX_BINS)]
+
+
+class RegularAxis(StrictModel):
+    """Bins of equal width, or of equal ratio for ``log``.
+
+    Attributes
+    ----------
+    kind
+        ``regular`` or ``log``.
+    bins
+        Their number.
+    start, stop
+        Lower edge of the first, upper edge of the last.
+    """
+
+    kind: Literal["regular", "log"]
+    bins: Bins
+    start: float
+    stop: float
+
+    @model_validator(mode="after")
+    def _is_an_interval(self) -> RegularAxis:
+        _finite(self.start), _finite(self.stop)
+        if not self.start < self.stop:
+            raise ValueError(f"the axis is empty: from {self.start:g} to {self.stop:g}")
+        if self.kind == "log" and self.start <= 0:
+            raise ValueError(f"a log axis must start above 0, not at {self.start:g}")
+        return self
+
+
+class VariableAxis(StrictModel):
+    """Bins between given edges, which increase."""
+
+    kind: Literal["edges"]
+    edges: Annotated[list[float], ModelField(min_length=2, max_length=MAX_BINS)]
+
+    @model_validator(mode="after")
+    def _increases(self) -> VariableAxis:
+        for low, high in zip(self.edges, self.edges[1:], strict=False):
+            if not low < high:
+                raise ValueError(f"the edges must increase: {low:g} is followed by {high:g}")
+        return self
+
+
+class IntegerAxis(StrictModel):
+    """One bin for each integer from ``start`` up to and without ``stop``."""
+
+    kind: Literal["integer"]
+    start: int
+    stop: int
+
+    @model_validator(mode="after")
+    def _is_an_interval(self) -> IntegerAxis:
+        if not 0 < self.stop - self.start <= MAX_BINS:
+            raise ValueError(f"the axis is empty: from {self.start} up to {self.stop}")
+        return self
+
+
+class CategoryAxis(StrictModel):
+    """One bin for each of the given integers; all others go to the overflow bin."""
+
+    kind: Literal["categories"]
+    categories: Annotated[list[int], ModelField(min_length=1, max_length=MAX_BINS)]
+
+    @model_validator(mode="after")
+    def _is_unique(self) -> CategoryAxis:
+        for index, value in enumerate(self.categories):
+            if value in self.categories[:index]:
+                raise ValueError(f"category {value} stands twice")
+        return self
+
+
+class BooleanAxis(StrictModel):
+    """Two bins, for false and true."""
+
+    kind: Literal["boolean"]
+
+
+Axis = RegularAxis | VariableAxis | IntegerAxis | CategoryAxis | BooleanAxis
+
+_AXIS_FORMS = (
+    "[bins, start, stop], {log: [bins, start, stop]}, {edges: [...]}, {integer: [start, stop]}, "
+    "{categories: [...]} or 'boolean'"
+)
+
+
+def _axis(value: Any) -> Any:
+    """Turn the short forms of an axis into the model's."""
+    if isinstance(value, list):
+        value = {"regular": value}
+    if value == "boolean":
+        return BooleanAxis(kind="boolean")
+    if not isinstance(value, dict) or len(value) != 1:
+        raise ValueError(f"expected an axis: {_AXIS_FORMS}")
+    (kind, content), *_ = value.items()
+    if kind in ("regular", "log"):
+        if not isinstance(content, list) or len(content) != 3:
+            raise ValueError("expected three numbers: [bins, start, stop]")
+        bins, start, stop = (_number(item) for item in content)
+        if not isinstance(bins, int):
+            raise ValueError(f"the number of bins must be an integer, not {bins}")
+        if not 1 <= bins <= MAX_BINS:
+            raise ValueError(f"the number of bins must be from 1 to {MAX_BINS}, not {bins}")
+        return RegularAxis(kind=kind, bins=bins, start=float(start), stop=float(stop))
+    if not isinstance(content, list):
+        raise ValueError(f"expected a list of numbers after {str(kind)!r}")
+    numbers = [_number(item) for item in content]
+    if kind == "edges":
+        if len(numbers) < 2:
+            raise ValueError("an axis needs at least two edges")
+        return VariableAxis(kind="edges", edges=[float(number) for number in numbers])
+    integers = [number for number in numbers if isinstance(number, int)]
+    if kind in ("integer", "categories") and len(integers) != len(numbers):
+        raise ValueError(f"{kind!r} takes integers")
+    if kind == "integer":
+        if len(integers) != 2:
+            raise ValueError("expected two integers: [start, stop]")
+        return IntegerAxis(kind="integer", start=integers[0], stop=integers[1])
+    if kind == "categories":
+        if not integers:
+            raise ValueError("an axis needs at least one category")
+        return CategoryAxis(kind="categories", categories=integers)
+    raise ValueError(f"unknown kind of axis {str(kind)!r}; write {_AXIS_FORMS}")
+
+
+def _number(value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{str(value)!r} is not a number")
+    return _finite(value)
+
+
+AxisForm = Annotated[
+    Axis,
+    BeforeValidator(
+        _axis, json_schema_input_type=list[float] | dict[str, list[float]] | Literal["boolean"]
+    ),
+]
+"""An axis in any of its short forms."""
+
+
+class Dimension(StrictModel):
+    """One axis of a histogram and what it shows.
+
+    Attributes
+    ----------
+    of
+        What is filled; for one-dimensional histograms of a field of the same name it may be left
+        out.
+    axis
+        The bins.
+    label
+        Title of the axis, with ROOT's ``p_{T}`` and ``#eta``; its default is the expression.
+    """
+
+    of: ExpressionText | None = None
+    axis: AxisForm
+    label: str = ""
+
+
+class Fill(StrictModel):
+    """One histogram, made for every collection and selection of its group.
+
+    Attributes
+    ----------
+    axis, of, label
+        The only dimension of a one-dimensional histogram, as in `Dimension`.
+    axes
+        The dimensions of any other.
+    per_event
+        What is filled once per event, computed from the selected objects: ``count()``, ``max(pt)``.
+        Events in which it has no value (``max`` of nothing) are not filled.
+    title
+        Of the histogram; its default names collection and selection.
+    """
+
+    of: ExpressionText | None = None
+    axis: AxisForm | None = None
+    label: str = ""
+    axes: list[Dimension] = ModelField(default_factory=list)
+    per_event: ExpressionText | None = None
+    title: str = ""
+
+    @model_validator(mode="after")
+    def _says_it_once(self) -> Fill:
+        if bool(self.axes) == (self.axis is not None):
+            raise ValueError("give either 'axis' (one dimension) or 'axes' (a list of dimensions)")
+        if self.axes and (self.of is not None or self.label):
+            raise ValueError("'of' and 'label' belong to each entry of 'axes'")
+        if self.per_event is not None and (self.of is not None or self.axes):
+            raise ValueError("'per_event' takes the place of 'of', and has one axis")
+        return self
+
+    @property
+    def dimensions(self) -> list[Dimension]:
+        """The dimensions in order, one or more."""
+        if self.axis is None:
+            return self.axes
+        return [Dimension.model_construct(of=self.of, axis=self.axis, label=self.label)]
+
+
+def _patterns(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Families = Annotated[list[Text], BeforeValidator(_patterns, json_schema_input_type=str | list[str])]
+
+
+class Group(StrictModel):
+    """Histograms that are filled alike, and stand in one folder of the output.
+
+    Attributes
+    ----------
+    fill
+        The histograms by name.
+    families
+        Key ``for``: selections to fill for, by collection: ``"Menu* x (all | EtaEB)"``. Without
+        it the histograms are of the event, and all events are filled.
+    weight
+        Weight of an entry.
+    """
+
+    fill: dict[Name, Fill] = ModelField(min_length=1)
+    families: dict[Text, Families] | None = ModelField(default=None, alias="for", min_length=1)
+    weight: ExpressionText | None = None
+
+
+class Selection(StrictModel):
+    """A named condition.
+
+    Attributes
+    ----------
+    cut
+        The condition: on the objects of the collection in which it is used, or on the event.
+    label
+        For legends; its default is the condition.
+    """
+
+    cut: ExpressionText
+    label: str = ""
+
+
+def _selection(value: Any) -> Any:
+    return value if isinstance(value, dict) else {"cut": value}
+
+
+class HistoConfig(StrictModel):
+    """The configuration of ``histo run``.
+
+    Attributes
+    ----------
+    version
+        Of the configuration language.
+    selections
+        Named conditions: an expression, or a mapping with ``cut`` and ``label``.
+    histograms
+        Groups of histograms by name of the folder they go to.
+    """
+
+    version: Version = 1
+    selections: dict[
+        Name,
+        Annotated[
+            Selection,
+            BeforeValidator(
+                _selection, json_schema_input_type=str | int | float | bool | Selection
+            ),
+        ],
+    ] = ModelField(default_factory=dict)
+    histograms: dict[Name, Group] = ModelField(min_length=1)
+
+    def normalised(self) -> dict[str, Any]:
+        """Return everything that the configuration says, with the defaults spelled out."""
+        return self.model_dump(mode="json", by_alias=True)

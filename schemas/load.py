@@ -1,0 +1,338 @@
+"""YAML files to validated models, with errors that name file, line and key.
+
+Only plain YAML is read: strings, numbers, true/false, null, lists and mappings. Tags, merge keys
+and duplicate keys are refused, YAML 1.1's surprises (``NO`` is false, ``1e3`` is a string) do not
+exist, and the size of what aliases expand to is limited.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pydantic
+import yaml
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from schemas.errors import ConfigError, ExpressionError, Location, UsageError, nearest
+
+MAX_BYTES = 4_000_000
+MAX_NODES = 200_000  # after aliases are expanded; the largest real configuration has under 2,000
+MAX_DEPTH = 50
+
+Key = str | int
+Path_ = tuple[Key, ...]
+Model = TypeVar("Model", bound=pydantic.BaseModel)
+
+_INTEGER = re.compile(r"[-+]?[0-9]+\Z")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_SPECIAL: Mapping[str, Any] = {"": None, "null": None, "~": None, "true": True, "false": False}
+
+
+class SourceText(str):
+    """A string that remembers where it stands in a configuration, for errors found later.
+
+    Attributes
+    ----------
+    location
+        The place of its first character; None for text that no file holds.
+    """
+
+    location: Location | None = None
+
+    @classmethod
+    def at(cls, text: str, location: Location | None) -> SourceText:
+        """Make a text with its location."""
+        made = cls(text)
+        made.location = location
+        return made
+
+
+def location_of(text: str) -> Location | None:
+    """Return where a text came from, or None if it is a plain string."""
+    return text.location if isinstance(text, SourceText) else None
+
+
+@dataclass(frozen=True)
+class Document:
+    """A parsed configuration: plain data, and the place of every key and value in it.
+
+    Attributes
+    ----------
+    data
+        The top-level mapping; strings are `SourceText`.
+    values, keys
+        Place of each value and of each mapping key, by path.
+    """
+
+    data: dict[str, Any]
+    values: dict[Path_, Location] = field(default_factory=dict)
+    keys: dict[Path_, Location] = field(default_factory=dict)
+
+    def where(self, path: Path_) -> Location | None:
+        """Return the place of a value, or of the nearest enclosing one that stands in a file."""
+        for stop in range(len(path), -1, -1):
+            if path[:stop] in self.values:
+                return self.values[path[:stop]]
+        return None
+
+
+class StrictModel(pydantic.BaseModel):
+    """Base of everything that comes from a file: frozen, no unknown keys, no silent conversions."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, data: Any) -> Any:
+        """Name the unknown key and the nearest known one; pydantic itself knows only the first."""
+        if isinstance(data, dict):
+            known = {info.alias or name for name, info in cls.model_fields.items()}
+            for key in data:
+                if key not in known:
+                    raise PydanticCustomError(
+                        "unknown_key",
+                        "unknown key {name}; {hint}",
+                        {"key": key, "name": repr(str(key)), "hint": nearest(str(key), known)},
+                    )
+        return data
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # chosen at run time
+    """YAML to nodes without any implicit typing; `_Composer` types the scalars."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # overrides a class attribute
+
+
+class _Composer:
+    """Turns YAML nodes into plain data and remembers places."""
+
+    def __init__(self, file: str, text: str) -> None:
+        self.document = Document({})
+        self.file = file
+        self.lines = text.split("\n")
+        self.nodes = 0
+
+    def place(self, node: yaml.Node) -> Location:
+        start, end = node.start_mark, node.end_mark
+        text = self.lines[start.line] if start.line < len(self.lines) else ""
+        stop = end.column if end.line == start.line else len(text)
+        quoted = getattr(node, "style", None) in ("'", '"')
+        width = max(1, stop - start.column - 2 * quoted)
+        return Location(self.file, start.line + 1, start.column + 1 + quoted, text, width)
+
+    def build(self, node: yaml.Node, path: Path_) -> Any:
+        self.nodes += 1
+        place = self.place(node)
+        if self.nodes > MAX_NODES or len(path) > MAX_DEPTH:
+            raise ConfigError(
+                f"the configuration is too large: over {MAX_NODES} values with its aliases "
+                f"expanded, or nested deeper than {MAX_DEPTH}",
+                place,
+            )
+        self.document.values[path] = place
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(child, (*path, index)) for index, child in enumerate(node.value)]
+        return self._scalar(node, place)
+
+    def _mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            place = self.place(key_node)
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise ConfigError("a key must be a name, not a list or a mapping", place)
+            key = str(key_node.value)
+            if key == "<<":
+                raise ConfigError("merge keys ('<<') are not supported; use 'include'", place)
+            if key in made:
+                raise ConfigError(f"key {key!r} stands here a second time; remove one", place)
+            self.document.keys[*path, key] = place
+            made[SourceText.at(key, place)] = self.build(value_node, (*path, key))
+        return made
+
+    def _scalar(self, node: yaml.Node, place: Location) -> Any:
+        if node.tag != "tag:yaml.org,2002:str":
+            raise ConfigError(
+                f"tags such as {node.tag!r} are not supported; write plain YAML", place
+            )
+        text = str(node.value)
+        if not getattr(node, "style", None):  # plain: None or "", depending on the parser
+            if text in _SPECIAL:
+                return _SPECIAL[text]
+            if _INTEGER.match(text):
+                return int(text) if len(text) < 20 else float(text)
+            if _FLOAT.match(text):
+                return float(text)
+        return SourceText.at(text, place)
+
+
+def parse_yaml(text: str, file: str) -> Document:
+    """Parse the text of a configuration.
+
+    Parameters
+    ----------
+    text
+        YAML with a mapping at the top.
+    file
+        Name for messages.
+
+    Raises
+    ------
+    ConfigError
+        With the place, if the text is not plain YAML with a mapping at the top.
+    """
+    composer = _Composer(file, text)
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = Location(file)
+        if mark:
+            lines = [*composer.lines, ""]
+            place = Location(file, mark.line + 1, mark.column + 1, lines[mark.line])
+        raise ConfigError(f"not valid YAML: {error.problem or error.context}", place) from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(f"not valid YAML: {error}", Location(file)) from error
+    finally:
+        loader.dispose()
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError("expected 'key: value' lines at the top", Location(file, 1))
+    composer.document.data.update(composer.build(node, ()))
+    return composer.document
+
+
+def load_document(path: Path) -> Document:
+    """Read a configuration and everything it includes.
+
+    ``include: FILE`` (or a list) takes the top-level keys of another configuration, relative to the
+    including file; the including file wins, mappings being merged entry by entry.
+
+    Raises
+    ------
+    UsageError
+        If the file is missing.
+    ConfigError
+        With the place of whatever is wrong.
+    """
+    return _load(path, ())
+
+
+def _load(path: Path, parents: tuple[Path, ...]) -> Document:
+    document = parse_yaml(_read_text(path), str(path))
+    included = document.data.pop("include", None)
+    if included is None:
+        return document
+    names = included if isinstance(included, list) else [included]
+    for index, name in reversed(list(enumerate(names))):
+        place = document.where(("include", index))
+        if not isinstance(name, str):
+            raise ConfigError("'include' takes the name of a file or a list of names", place)
+        target = path.parent / name
+        chain = (*parents, path.resolve())
+        if target.resolve() in chain:
+            raise ConfigError(f"{name!r} includes itself", place)
+        if not target.is_file():
+            known = [str(p.name) for p in target.parent.glob("*.y*ml")]
+            raise ConfigError(f"no file {str(target)!r} to include; {nearest(name, known)}", place)
+        _merge(_load(target, chain), document)
+    return document
+
+
+def _read_text(path: Path) -> str:
+    if not path.is_file():
+        known = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+        hint = f"; {nearest(path.name, known)}" if known else ""
+        raise UsageError(f"no configuration file {str(path)!r}{hint}")
+    content = path.read_bytes()
+    if len(content) > MAX_BYTES:
+        raise ConfigError(
+            f"larger than {MAX_BYTES} bytes: not a configuration", Location(str(path))
+        )
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise ConfigError("not a text file in UTF-8", Location(str(path))) from error
+
+
+def _merge(base: Document, document: Document) -> None:
+    """Put what ``base`` says and ``document`` does not into ``document``."""
+    for key, value in base.data.items():
+        own = document.data.get(key)
+        if key not in document.data:
+            document.data[key] = value
+            _take_places(base, document, (key,))
+        elif isinstance(own, dict) and isinstance(value, dict):
+            for name, entry in value.items():
+                if name not in own:
+                    own[name] = entry
+                    _take_places(base, document, (key, name))
+
+
+def _take_places(base: Document, document: Document, prefix: Path_) -> None:
+    size = len(prefix)
+    for source, target in ((base.values, document.values), (base.keys, document.keys)):
+        target.update({path: place for path, place in source.items() if path[:size] == prefix})
+
+
+def validate(document: Document, model: type[Model]) -> Model:
+    """Check a document against a model.
+
+    Raises
+    ------
+    ConfigError
+        With place, key and nearest valid name of the first thing that is wrong.
+    """
+    try:
+        return model.model_validate(document.data)
+    except pydantic.ValidationError as error:
+        problems = list(_problems(error, document))
+        raise problems[0] from error
+
+
+def load_model(path: Path, model: type[Model]) -> Model:
+    """Read a configuration file into a model; see `load_document` and `validate`."""
+    return validate(load_document(path), model)
+
+
+def _problems(error: pydantic.ValidationError, document: Document) -> Iterator[ConfigError]:
+    for detail in error.errors(include_url=False):
+        context = detail.get("ctx", {})
+        cause = context.get("error")
+        if isinstance(cause, ExpressionError):
+            yield cause
+            continue
+        path = tuple(detail["loc"])
+        place = document.where(path)
+        if detail["type"] == "unknown_key":
+            place = document.keys.get((*path, context["key"]), place)
+        named = ".".join(str(key) for key in path if (key in _names(document, path)))
+        message = _message(detail)
+        yield ConfigError(f"{named}: {message}" if named else message, place)
+
+
+def _names(document: Document, path: Path_) -> set[Key]:
+    """Return the parts of a pydantic location that the user wrote, without pydantic's own tags."""
+    return {path[i] for i in range(len(path)) if path[: i + 1] in document.values}
+
+
+def _message(detail: ErrorDetails) -> str:
+    if detail["type"] == "missing":
+        return f"key {str(detail['loc'][-1])!r} is missing"
+    message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    if detail["type"] in ("unknown_key", "value_error"):
+        return message
+    got = detail["input"]
+    if detail["type"] == "too_short":
+        return "must not be empty"
+    if detail["type"] in ("model_type", "dict_type"):
+        message = "'key: value' entries"
+    shown = repr(str(got) if isinstance(got, SourceText) else got)
+    message = message.removeprefix("Input should be ").replace("a valid integer", "an integer")
+    message = message.replace("a valid ", "a ")
+    return f"expected {message}, got {shown if len(shown) < 60 else shown[:57] + '...'}"

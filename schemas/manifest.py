@@ -1,0 +1,199 @@
+"""The manifest of a dataset: what it holds, where it comes from, what made it (format version 1).
+
+``DATASET/manifest.json`` is the one source of truth: a folder without it is no dataset, a file that
+it does not list is no part of one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import AfterValidator
+from pydantic import Field as ModelField
+
+from schemas.config_types import Name
+from schemas.errors import DatasetError
+from schemas.event_schema import EventSchema
+from schemas.load import StrictModel
+
+MANIFEST = "manifest.json"
+MAX_BYTES = 1_000_000_000
+_PARTITION = re.compile(r"sample=[^/]+/part-[0-9]{5,}-[0-9a-f]{8}\.parquet")
+
+Count = Annotated[int, ModelField(ge=0, lt=2**63)]
+
+
+def _inside(path: str) -> str:
+    if not _PARTITION.fullmatch(path) or ".." in PurePosixPath(path).parts:
+        raise ValueError(f"{path!r} is not the path of a partition of a dataset")
+    return path
+
+
+class Source(StrictModel):
+    """A ROOT file that was read.
+
+    Attributes
+    ----------
+    url
+        Absolute path or URL.
+    uuid
+        Of the file as ROOT wrote it; all zeros in files written reproducibly.
+    tree
+        Name of the tree.
+    entries
+        Its number of entries.
+    bytes
+        Size of the file.
+    """
+
+    url: str
+    uuid: str
+    tree: str
+    entries: Count
+    bytes: Count
+
+
+class Partition(StrictModel):
+    """One Parquet file of the dataset.
+
+    Attributes
+    ----------
+    path
+        Relative to the dataset.
+    source
+        Position of its ROOT file in the sample's ``sources``.
+    entry_start, entry_stop
+        Range of entries it was made from.
+    events_read, events_kept
+        Number of events before and after the cut on events.
+    sum_of_weights
+        Of all events read; their number where no weight is configured.
+    bytes
+        Size of the file.
+    checksum
+        BLAKE2b-128 of its bytes, hexadecimal.
+    content
+        BLAKE2b-128 of its logical values: the same whatever wrote the file, hexadecimal.
+    """
+
+    path: Annotated[str, AfterValidator(_inside)]
+    source: Count
+    entry_start: Count
+    entry_stop: Count
+    events_read: Count
+    events_kept: Count
+    sum_of_weights: float
+    bytes: Count
+    checksum: str
+    content: str
+
+
+class SampleRecord(StrictModel):
+    """What the dataset holds of one sample."""
+
+    sources: list[Source] = ModelField(default_factory=list)
+    partitions: list[Partition] = ModelField(default_factory=list)
+
+    @property
+    def events_read(self) -> int:
+        """Number of events before any cut."""
+        return sum(partition.events_read for partition in self.partitions)
+
+    @property
+    def events_kept(self) -> int:
+        """Number of events in the dataset."""
+        return sum(partition.events_kept for partition in self.partitions)
+
+    @property
+    def sum_of_weights(self) -> float:
+        """Sum of the weights of all events read."""
+        return sum(partition.sum_of_weights for partition in self.partitions)
+
+    @property
+    def bytes(self) -> int:
+        """Size of all partitions."""
+        return sum(partition.bytes for partition in self.partitions)
+
+
+class Manifest(StrictModel):
+    """Everything a dataset says of itself.
+
+    Attributes
+    ----------
+    format_version
+        Of the dataset's format.
+    event_schema
+        Key ``schema``: its collections and fields.
+    configuration
+        The normalised skim configuration.
+    configuration_hash
+        Its hash.
+    software
+        Versions of what wrote it.
+    samples
+        By name.
+    """
+
+    format_version: Literal[1] = 1
+    event_schema: EventSchema = ModelField(alias="schema")
+    configuration: dict[str, Any]
+    configuration_hash: str
+    software: dict[str, str]
+    samples: dict[Name, SampleRecord]
+
+    def partitions(self) -> Iterator[tuple[str, Partition]]:
+        """Iterate over sample name and partition, in order."""
+        for name, record in self.samples.items():
+            for partition in record.partitions:
+                yield name, partition
+
+    def to_json(self) -> str:
+        """Return the text of the file, one line per value; fields keep the order of the ntuple."""
+        data = self.model_dump(mode="json", by_alias=True)
+        return json.dumps(data, indent=1, allow_nan=False) + "\n"
+
+
+def parse_manifest(content: bytes, where: str) -> Manifest:
+    """Read the content of a manifest.
+
+    Raises
+    ------
+    DatasetError
+        If it is not a manifest, contradicts itself, or is of a version that this one cannot read.
+    """
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{where}: the manifest is damaged: not JSON ({error})") from error
+    version = data.get("format_version") if isinstance(data, dict) else None
+    if version != 1:
+        raise DatasetError(f"{where}: format version {version!r} is unknown; this l1skim reads 1")
+    try:
+        manifest = Manifest.model_validate_json(content)
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        raise DatasetError(f"{where}: the manifest is damaged: {key}: {first['msg']}") from error
+    for name, record in manifest.samples.items():
+        for partition in record.partitions:
+            _check(partition, name, record, where)
+    return manifest
+
+
+def _check(partition: Partition, name: str, record: SampleRecord, where: str) -> None:
+    """Refuse a partition whose numbers cannot all be true."""
+    consistent = (
+        partition.path.startswith(f"sample={name}/")
+        and partition.source < len(record.sources)
+        and partition.entry_start <= partition.entry_stop
+        and partition.events_read == partition.entry_stop - partition.entry_start
+        and partition.events_kept <= partition.events_read
+        and partition.entry_stop <= record.sources[partition.source].entries
+    )
+    if not consistent:
+        raise DatasetError(f"{where}: the manifest contradicts itself on {partition.path!r}")

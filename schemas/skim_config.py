@@ -1,0 +1,118 @@
+"""The configuration of stage one: which samples, which fields, which events."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator
+from pydantic import Field as ModelField
+
+from schemas.config_types import ExpressionText, Identifier, Name, Text
+from schemas.load import StrictModel
+
+Version = Literal[1]
+
+
+def _list_of_files(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+class Sample(StrictModel):
+    """The files of a sample.
+
+    Attributes
+    ----------
+    files
+        Paths, globs or URLs; relative paths start from the configuration's folder.
+    """
+
+    files: Annotated[
+        list[Text],
+        BeforeValidator(_list_of_files, json_schema_input_type=str | list[str]),
+        ModelField(min_length=1),
+    ]
+
+
+def _sample(value: Any) -> Any:
+    return {"files": value} if isinstance(value, str | list) else value
+
+
+def _patterns(value: Any) -> Any:
+    if isinstance(value, str):
+        return ["*"] if value == "all" else [value]
+    return value
+
+
+Patterns = Annotated[list[Text], BeforeValidator(_patterns, json_schema_input_type=str | list[str])]
+
+
+class Storage(StrictModel):
+    """How partitions are stored.
+
+    Attributes
+    ----------
+    partition_events
+        Largest number of events read into one partition. More make fewer, larger files; what a
+        worker holds in memory grows with it.
+    row_group_events
+        Events per row group, the unit in which readers can skip and read in parallel.
+    compression
+        Codec of the Parquet pages.
+    level
+        Its level; 1 is fastest.
+    """
+
+    partition_events: int = ModelField(default=50_000, ge=1)
+    row_group_events: int = ModelField(default=50_000, ge=1)
+    compression: Literal["zstd", "snappy", "gzip", "lz4", "none"] = "zstd"
+    level: int | None = ModelField(default=3, ge=1, le=22)
+
+
+class SkimConfig(StrictModel):
+    """The configuration of ``skim run``.
+
+    Attributes
+    ----------
+    version
+        Of the configuration language.
+    format
+        Key ``schema``: name of the ntuple format, or path of a schema file.
+    samples
+        By name; a path, a list of paths, or a mapping with ``files``.
+    keep
+        Fields to keep, by collection (both may be patterns): ``all``, a name or a list.
+    define
+        Fields computed from others, by collection.
+    objects
+        Condition by collection: objects that fail are dropped (*thinning*).
+    events
+        Condition on the event, after thinning: events that fail are dropped (*skimming*).
+    weight
+        Weight of an event; the sum over all events read is kept in the manifest.
+    storage
+        How partitions are stored.
+    """
+
+    version: Version = 1
+    format: Text = ModelField(alias="schema")
+    samples: dict[
+        Name, Annotated[Sample, BeforeValidator(_sample, json_schema_input_type=str | list[str])]
+    ] = ModelField(default_factory=dict)
+    keep: dict[Text, Patterns] = ModelField(min_length=1)
+    define: dict[Text, dict[Identifier, ExpressionText]] = ModelField(default_factory=dict)
+    objects: dict[Text, ExpressionText] = ModelField(default_factory=dict)
+    events: ExpressionText | None = None
+    weight: ExpressionText | None = None
+    storage: Storage = ModelField(default_factory=Storage)
+
+    def normalised(self) -> dict[str, Any]:
+        """Return what decides the content of partitions: everything but the samples."""
+        return self.model_dump(mode="json", by_alias=True, exclude={"samples"})
+
+
+def configuration_hash(normalised: dict[str, Any]) -> str:
+    """Return the hash of a normalised configuration, 16 hexadecimal digits."""
+    text = json.dumps(normalised, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Stage one: ROOT ntuples to a partitioned Parquet dataset."""

@@ -1,0 +1,188 @@
+"""A skim configuration against the branches of an ntuple: which columns, which computations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from schemas.binding import Binder, Scope
+from schemas.errors import ConfigError, nearest
+from schemas.event_schema import EVENT, Collection, EventSchema, Field
+from schemas.expressions import Node, needed
+from schemas.load import location_of
+from schemas.ntuple import Layout
+from schemas.skim_config import SkimConfig
+from schemas.syntax import Expression, parse
+from skim.reduce import Recipe, column
+
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a configuration means for a format.
+
+    Attributes
+    ----------
+    recipe
+        The computation.
+    branches
+        The branch to read for each ``(collection, field)``.
+    """
+
+    recipe: Recipe
+    branches: Mapping[Pair, str]
+
+
+def make_plan(config: SkimConfig, layout: Layout) -> Plan:
+    """Resolve a configuration against the branches of an ntuple.
+
+    Raises
+    ------
+    ConfigError
+        With the place and the nearest valid name, for anything that the ntuple does not have.
+    """
+    kept = _kept(config, layout)
+    defined = _define(config, layout.schema)
+    full = _extend(layout.schema, defined)
+    binder = Binder(Scope(full))
+    events = config.events and binder.condition(parse(config.events))
+    pairs = dict.fromkeys([*kept, *defined])
+    columns, collections = needed([events] if events else [])
+    origin = {_key(full, *pair): pair for pair in _pairs(full)}
+    pairs |= dict.fromkeys(sorted(origin[key] for key in columns))
+
+    dataset = _restrict(full, [*kept, *defined])
+    stored = Binder(Scope(layout.schema, _definitions(config)))
+    recipe = Recipe(
+        kept=dataset,
+        fields={_key(full, *p): defined.get(p) or column(full, *p) for p in pairs},
+        collections=frozenset(collections | {name for name, _ in pairs if full.is_list(name)}),
+        objects=_thin(config, stored, full),
+        events=events or None,
+        weight=stored.bind(parse(config.weight)) if config.weight is not None else None,
+    )
+    return Plan(recipe, _branches(recipe, layout))
+
+
+def _pairs(schema: EventSchema) -> Iterable[Pair]:
+    return ((name, field) for name, c in schema.collections.items() for field in c.fields)
+
+
+def _key(schema: EventSchema, collection: str, field: str) -> Pair:
+    """Return how expressions name a field: event-level ones go by their column."""
+    if schema.is_list(collection):
+        return collection, field
+    return EVENT, schema.column_name(collection, field)
+
+
+def _kept(config: SkimConfig, layout: Layout) -> list[Pair]:
+    """Resolve ``keep`` to fields, in the order of the ntuple."""
+    known = layout.schema.collections
+    chosen: set[Pair] = set()
+    for owner, patterns in config.keep.items():
+        owners = [name for name in known if fnmatchcase(name, owner)]
+        if not owners:
+            raise ConfigError(
+                f"keep: the ntuple has no collection {str(owner)!r}; {nearest(owner, known)}",
+                location_of(owner),
+            )
+        for pattern in patterns:
+            found = [
+                (name, field)
+                for name in owners
+                for field in known[name].fields
+                if fnmatchcase(field, pattern)
+            ]
+            if not found:
+                raise _no_field(str(owner), pattern, owners, layout)
+            chosen.update(found)
+    return [pair for pair in _pairs(layout.schema) if pair in chosen]
+
+
+def _no_field(owner: str, pattern: str, owners: list[str], layout: Layout) -> ConfigError:
+    place = location_of(pattern)
+    branch = pattern if owner == EVENT else f"{owner}_{pattern}"
+    if branch in layout.unsupported:
+        kind = layout.unsupported[branch]
+        return ConfigError(f"keep: branch {branch!r} is a {kind!r}, which cannot be kept", place)
+    known = [field for name in owners for field in layout.schema.collections[name].fields]
+    hint = nearest(pattern, known)
+    return ConfigError(f"keep: {owner} has no field {str(pattern)!r}; {hint}", place)
+
+
+def _definitions(config: SkimConfig) -> dict[str, dict[str, Expression]]:
+    return {
+        str(owner): {name: parse(text) for name, text in fields.items()}
+        for owner, fields in config.define.items()
+    }
+
+
+def _define(config: SkimConfig, schema: EventSchema) -> dict[Pair, Node]:
+    """Bind ``define``; the fields may use each other in any order."""
+    for owner, fields in config.define.items():
+        if owner not in schema.collections and owner != EVENT:
+            hint = nearest(owner, [*schema.collections, EVENT])
+            raise ConfigError(
+                f"define: the ntuple has no collection {str(owner)!r}; {hint}", location_of(owner)
+            )
+        for name, text in fields.items():
+            if owner in schema.collections and name in schema.collections[owner].fields:
+                raise ConfigError(
+                    f"define: {owner} has a field {name!r} already; choose another name",
+                    location_of(text),
+                )
+    binder = Binder(Scope(schema, _definitions(config)))
+    return {
+        (str(owner), name): binder.definition(str(owner), name)
+        for owner, fields in config.define.items()
+        for name in fields
+    }
+
+
+def _thin(config: SkimConfig, binder: Binder, schema: EventSchema) -> dict[str, Node]:
+    made: dict[str, Node] = {}
+    for owner, text in config.objects.items():
+        if not schema.is_list(owner):
+            lists = [name for name, _ in schema.lists()]
+            hint = nearest(owner, lists)
+            raise ConfigError(
+                f"objects: {str(owner)!r} is not a collection of the ntuple; {hint}",
+                location_of(owner),
+            )
+        made[str(owner)] = binder.condition(parse(text), str(owner))
+    return made
+
+
+def _extend(schema: EventSchema, defined: Mapping[Pair, Node]) -> EventSchema:
+    """Add defined fields to a schema."""
+    collections = dict(schema.collections)
+    for (owner, name), node in defined.items():
+        known = collections.get(owner, Collection(kind="event"))
+        fields = {**known.fields, name: Field(type=node.dtype.name, doc=f"= {node.key}")}
+        collections[owner] = known.model_copy(update={"fields": fields})
+    return EventSchema(collections=collections)
+
+
+def _restrict(schema: EventSchema, pairs: Iterable[Pair]) -> EventSchema:
+    """Keep some fields of a schema."""
+    chosen = set(pairs)
+    collections = {}
+    for name, collection in schema.collections.items():
+        fields = {f: info for f, info in collection.fields.items() if (name, f) in chosen}
+        if fields:
+            collections[name] = collection.model_copy(update={"fields": fields})
+    return EventSchema(collections=collections)
+
+
+def _branches(recipe: Recipe, layout: Layout) -> dict[Pair, str]:
+    """Return the branches that a recipe reads; a collection without fields needs one for counts."""
+    columns, collections = recipe.inputs()
+    schema = layout.schema
+    origin = {_key(schema, *pair): pair for pair in layout.branches}
+    pairs = {origin[key] for key in columns}
+    for name in collections - {owner for owner, _ in pairs}:
+        fields = schema.collections[name].fields
+        pairs.add((name, min(fields, key=lambda field: fields[field].dtype.itemsize)))
+    return {pair: layout.branches[pair] for pair in layout.branches if pair in pairs}

@@ -1,0 +1,117 @@
+"""What a skim does to events: define fields, thin collections, skim events, slim columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from schemas.event_schema import EVENT, EventSchema
+from schemas.events import Array, Events, Objects
+from schemas.expressions import Column, Evaluator, Node, needed
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The reduction of any block of events, as bound expressions.
+
+    Attributes
+    ----------
+    kept
+        The columns of the dataset.
+    fields
+        Value of every column that the dataset or the cut on events needs, by ``(collection,
+        field)`` (event-level ones: ``(EVENT, column name)``); computed before anything is cut.
+    collections
+        Those that the dataset or the cut on events needs, with or without any field.
+    objects
+        Condition on the objects of a collection, computed before anything is cut.
+    events
+        Condition on the event, computed on thinned collections; None keeps all.
+    weight
+        Weight of an event, computed before anything is cut; None is 1.
+    """
+
+    kept: EventSchema
+    fields: Mapping[tuple[str, str], Node]
+    collections: frozenset[str]
+    objects: Mapping[str, Node]
+    events: Node | None
+    weight: Node | None
+
+    def inputs(self) -> tuple[set[tuple[str, str]], set[str]]:
+        """Return the columns and collections that must be read; see `needed`."""
+        nodes = [*self.fields.values(), *self.objects.values()]
+        columns, collections = needed([*nodes, *([self.weight] if self.weight else [])])
+        return columns, collections | self.collections
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """The outcome of a reduction.
+
+    Attributes
+    ----------
+    events
+        What is left.
+    events_read
+        Number of events before the cut.
+    sum_of_weights
+        Over all events before the cut.
+    """
+
+    events: Events
+    events_read: int
+    sum_of_weights: float
+
+
+def reduce_events(events: Events, recipe: Recipe) -> Reduced:
+    """Apply a recipe to events.
+
+    The order is fixed: fields are defined and weights summed on all objects and events, objects are
+    thinned, then events are cut by what is left.
+    """
+    evaluate = Evaluator(events)
+    weights = float(events.size if recipe.weight is None else evaluate(recipe.weight).sum())
+    lists: dict[str, dict[str, Array]] = {name: {} for name in recipe.collections}
+    columns: dict[str, Array] = {}
+    for (collection, field), node in recipe.fields.items():
+        if collection == EVENT:
+            columns[field] = evaluate(node)
+        else:
+            lists[collection][field] = evaluate(node)
+    collections = {}
+    for name, fields in lists.items():
+        objects = Objects(events.offsets(name), fields)
+        if name in recipe.objects:
+            objects = objects.select(evaluate(recipe.objects[name]))
+        collections[name] = objects
+    thinned = Events(events.size, collections, columns)
+    if recipe.events is not None:
+        passed = np.asarray(Evaluator(thinned)(recipe.events), dtype=np.bool_)
+        if not passed.all():
+            thinned = thinned.select(passed)
+    return Reduced(_slim(thinned, recipe.kept), events.size, weights)
+
+
+def _slim(events: Events, schema: EventSchema) -> Events:
+    """Keep the columns of the schema, in its order."""
+    collections = {
+        name: Objects(
+            events.collections[name].offsets,
+            {field: events.collections[name].fields[field] for field in collection.fields},
+        )
+        for name, collection in schema.lists()
+    }
+    columns = {name: events.columns[name] for name, _ in schema.event_columns()}
+    return Events(events.size, collections, columns)
+
+
+def column(schema: EventSchema, collection: str, field: str) -> Column:
+    """Make the node of a stored field."""
+    dtype = schema.collections[collection].fields[field].dtype
+    if schema.is_list(collection):
+        return Column(f"{collection}.{field}", collection, dtype, (), field)
+    name = schema.column_name(collection, field)
+    return Column(name, EVENT, dtype, (), name)

@@ -1,0 +1,319 @@
+"""Stage one from configuration to dataset."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runtime.console import Watch, progress_bar
+from runtime.execute import run_tasks
+from runtime.files import replace_file
+from runtime.scheduler import Scheduler
+from schemas.errors import UsageError
+from schemas.event_schema import EventSchema
+from schemas.load import location_of
+from schemas.manifest import (
+    MANIFEST,
+    MAX_BYTES,
+    Manifest,
+    Partition,
+    SampleRecord,
+    Source,
+    parse_manifest,
+)
+from schemas.ntuple import load_format
+from schemas.skim_config import SkimConfig, Storage, configuration_hash
+from schemas.storage import read_bytes
+from skim.plan import Range, check_same_fields, choose_samples, plan_ranges, probe_files
+from skim.read import Input, Ntuple, read_entries
+from skim.recipe import make_plan
+from skim.reduce import Recipe, reduce_events
+from skim.write import write_partition
+
+logger = logging.getLogger(__name__)
+
+WRITERS = ("l1skim", "awkward", "numpy", "pyarrow", "uproot")
+
+
+@dataclass(frozen=True)
+class SkimJob:
+    """A skim that is ready to run.
+
+    Attributes
+    ----------
+    output
+        Folder of the dataset.
+    recipe
+        What happens to events.
+    configuration
+        Normalised, as the manifest keeps it.
+    storage
+        How partitions are stored.
+    samples
+        The probed files of each sample.
+    tasks
+        The partitions to make.
+    present
+        What the dataset already has.
+    """
+
+    output: Path
+    recipe: Recipe
+    configuration: Mapping[str, Any]
+    storage: Storage
+    samples: Mapping[str, Sequence[Ntuple]]
+    tasks: Sequence[SkimTask]
+    present: Manifest | None
+
+
+@dataclass(frozen=True)
+class SkimTask:
+    """One partition to make, with everything that a worker needs."""
+
+    output: Path
+    sample: str
+    number: int
+    source: int
+    source_input: Input
+    start: int
+    stop: int
+    recipe: Recipe
+    storage: Storage
+
+
+def prepare(
+    config: SkimConfig,
+    *,
+    base: Path,
+    output: Path,
+    files: Sequence[str] = (),
+    only: Sequence[str] = (),
+    limit: int | None = None,
+    scheduler: Scheduler,
+    watch: Watch = progress_bar,
+) -> SkimJob:
+    """Find out what there is to do; nothing is written.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    base
+        Folder from which its relative paths start.
+    output
+        Folder of the dataset.
+    files, only
+        As in `choose_samples`.
+    limit
+        Number of events to take of each sample; None for all.
+    scheduler
+        Where files are probed.
+    watch
+        Shows how far the probing has come.
+
+    Raises
+    ------
+    UsageError
+        For missing files, or if ``output`` is something else than a dataset of this configuration.
+    ConfigError
+        If the configuration names what the ntuples do not have.
+    InputError
+        If a file cannot be read.
+    """
+    form = load_format(config.format, base, location_of(config.format))
+    urls = choose_samples(config, base, files, only)
+    configuration = {**config.normalised(), "events_per_sample": limit}
+    present = _present(output, configuration)
+    with watch("opening files", sum(map(len, urls.values()))) as advance:
+        samples = probe_files(urls, form, scheduler, advance)
+    ntuples = [ntuple for found in samples.values() for ntuple in found]
+    plan = make_plan(config, ntuples[0].layout)
+    check_same_fields(ntuples, plan.branches)
+    if present:
+        _check_sources(present, samples)
+    ranges = plan_ranges(samples, config.storage.partition_events, limit)
+    schema = _input_schema(ntuples[0].layout.schema, plan.branches)
+    tasks = []
+    for found in _missing(ranges, samples, present):
+        where, number, source = found
+        source_input = Input(where.ntuple.url, where.ntuple.tree, plan.branches, schema)
+        tasks.append(
+            SkimTask(
+                output, where.sample, number, source, source_input,
+                where.start, where.stop, plan.recipe, config.storage,
+            )
+        )  # fmt: skip
+    return SkimJob(output, plan.recipe, configuration, config.storage, samples, tasks, present)
+
+
+def _input_schema(schema: EventSchema, branches: Mapping[tuple[str, str], str]) -> EventSchema:
+    """Keep the collections that are read; what a task carries should be small."""
+    names = {collection for collection, _ in branches}
+    return EventSchema(collections={n: c for n, c in schema.collections.items() if n in names})
+
+
+def _present(output: Path, configuration: Mapping[str, Any]) -> Manifest | None:
+    """Return the manifest of what is already there, if it may grow."""
+    content = read_bytes(str(output / MANIFEST), MAX_BYTES)
+    if content is None:
+        others = sorted(output.iterdir()) if output.is_dir() else []
+        foreign = [path.name for path in others if not path.name.startswith("sample=")]
+        if output.exists() and (foreign or not output.is_dir()):
+            raise UsageError(
+                f"output {str(output)!r} exists and is not a dataset"
+                + (f" (it holds {foreign[0]!r})" if foreign else "")
+                + "; choose another folder"
+            )
+        return None
+    present = parse_manifest(content, str(output / MANIFEST))
+    if present.configuration_hash != configuration_hash(dict(configuration)):
+        changed = _changes(present.configuration, configuration)
+        raise UsageError(
+            f"output {str(output)!r} was made with another configuration: {'; '.join(changed)}; "
+            "choose another output, or remove it first"
+        )
+    return present
+
+
+def _changes(old: Any, new: Any, path: str = "") -> list[str]:
+    """Say what differs between two configurations."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        found: list[str] = []
+        for key in sorted({*old, *new}):
+            found += _changes(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+        return found
+    return [] if old == new else [f"{path} was {old!r} and is {new!r}"]
+
+
+def _check_sources(present: Manifest, samples: Mapping[str, Sequence[Ntuple]]) -> None:
+    for name, record in present.samples.items():
+        known = {source.url: source for source in record.sources}
+        for ntuple in samples.get(name, ()):
+            old = known.get(ntuple.url)
+            if old and old != _source(ntuple):
+                raise UsageError(
+                    f"{ntuple.url} has changed since the dataset was made from it: it had "
+                    f"{old.entries} entries in {old.bytes} bytes (UUID {old.uuid}), and has "
+                    f"{ntuple.entries} in {ntuple.bytes} (UUID {ntuple.uuid}); make a new dataset"
+                )
+
+
+def _source(ntuple: Ntuple) -> Source:
+    return Source(
+        url=ntuple.url,
+        uuid=ntuple.uuid,
+        tree=ntuple.tree,
+        entries=ntuple.entries,
+        bytes=ntuple.bytes,
+    )
+
+
+def _sources(
+    samples: Mapping[str, Sequence[Ntuple]], present: Manifest | None
+) -> dict[str, list[Source]]:
+    """Return the sources of each sample: those that the dataset has, then the new ones."""
+    merged = {n: list(r.sources) for n, r in present.samples.items()} if present else {}
+    for name, ntuples in samples.items():
+        listed = merged.setdefault(name, [])
+        known = {source.url for source in listed}
+        listed += [_source(ntuple) for ntuple in ntuples if ntuple.url not in known]
+    return merged
+
+
+def _missing(
+    ranges: Sequence[Range], samples: Mapping[str, Sequence[Ntuple]], present: Manifest | None
+) -> list[tuple[Range, int, int]]:
+    """Return the ranges that the dataset lacks, with number of partition and of source."""
+    sources = _sources(samples, present)
+    positions = {
+        name: {source.url: index for index, source in enumerate(listed)}
+        for name, listed in sources.items()
+    }
+    have: dict[str, set[tuple[int, int, int]]] = {}
+    numbers: dict[str, int] = {}
+    for name, record in present.samples.items() if present else ():
+        have[name] = {(p.source, p.entry_start, p.entry_stop) for p in record.partitions}
+        numbers[name] = len(record.partitions)
+    found = []
+    for where in ranges:
+        source = positions[where.sample][where.ntuple.url]
+        if (source, where.start, where.stop) not in have.get(where.sample, set()):
+            number = numbers.get(where.sample, 0)
+            numbers[where.sample] = number + 1
+            found.append((where, number, source))
+    return found
+
+
+def make_partition(task: SkimTask) -> Partition:
+    """Read a range of entries, reduce it and write it as one partition.
+
+    Raises
+    ------
+    InputError
+        If the entries cannot be read.
+    """
+    events = read_entries(task.source_input, task.start, task.stop)
+    reduced = reduce_events(events, task.recipe)
+    folder = task.output / f"sample={task.sample}"
+    path, checksum, content = write_partition(
+        reduced.events, task.recipe.kept, task.storage, folder, task.number
+    )
+    return Partition(
+        path=f"{folder.name}/{path.name}",
+        source=task.source,
+        entry_start=task.start,
+        entry_stop=task.stop,
+        events_read=reduced.events_read,
+        events_kept=reduced.events.size,
+        sum_of_weights=reduced.sum_of_weights,
+        bytes=path.stat().st_size,
+        checksum=checksum,
+        content=content,
+    )
+
+
+def run(job: SkimJob, *, scheduler: Scheduler, watch: Watch = progress_bar) -> Manifest:
+    """Make the missing partitions, then the manifest.
+
+    Parameters
+    ----------
+    job
+        From `prepare`.
+    scheduler
+        Where partitions are made.
+    watch
+        Shows how far the work has come.
+
+    Returns
+    -------
+    Manifest
+        Of the dataset, as written.
+    """
+    with watch("skimming partitions", len(job.tasks)) as advance:
+        made = run_tasks(make_partition, job.tasks, scheduler=scheduler, progress=advance)
+    sources = _sources(job.samples, job.present)
+    records = {
+        name: list(record.partitions)
+        for name, record in (job.present.samples.items() if job.present else ())
+    }
+    for task, partition in zip(job.tasks, made, strict=True):
+        records.setdefault(task.sample, []).append(partition)
+    manifest = Manifest(
+        schema=job.recipe.kept,
+        configuration=dict(job.configuration),
+        configuration_hash=configuration_hash(dict(job.configuration)),
+        software={name: importlib.metadata.version(name) for name in WRITERS},
+        samples={
+            name: SampleRecord(sources=sources[name], partitions=records.get(name, []))
+            for name in sorted(sources)
+        },
+    )
+    job.output.mkdir(parents=True, exist_ok=True)
+    with replace_file(job.output / MANIFEST) as temporary:
+        temporary.write_text(manifest.to_json(), encoding="utf-8")
+    logger.info("wrote %s", job.output / MANIFEST)
+    return manifest

@@ -1,0 +1,94 @@
+"""Fixtures for all tests: real Dask clusters, as processes of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Cluster:
+    address: str
+    scheduler: subprocess.Popen[bytes]
+    workers: list[subprocess.Popen[bytes]]
+
+
+StartCluster = Callable[..., AbstractContextManager[Cluster]]
+
+
+@pytest.fixture(scope="session")
+def start_cluster(tmp_path_factory: pytest.TempPathFactory) -> StartCluster:
+    """How to start a cluster that a test may destroy: ``with start_cluster(workers=2) as ...``."""
+
+    @contextlib.contextmanager
+    def start(workers: int = 2, **settings: str) -> Iterator[Cluster]:
+        folder = tmp_path_factory.mktemp("cluster")
+        contact = folder / "scheduler.json"
+        common = [
+            *("--scheduler-file", str(contact), "--host", "127.0.0.1"),
+            *("--no-dashboard", "--dashboard-address", "127.0.0.1:0"),
+        ]
+        with contextlib.ExitStack() as stack:
+
+            def launch(role: str, *arguments: str) -> subprocess.Popen[bytes]:
+                log = stack.enter_context((folder / f"{len(os.listdir(folder))}.log").open("wb"))
+                process = subprocess.Popen(
+                    [sys.executable, "-m", f"distributed.cli.dask_{role}", *common, *arguments],
+                    env=os.environ | settings,
+                    cwd=folder,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
+                stack.callback(_end, process)
+                return process
+
+            scheduler = launch("scheduler", "--port", "0")
+            address = _address(contact, scheduler)
+            alone = ("--nthreads", "1", "--no-nanny", "--memory-limit", "0")
+            processes = [
+                launch("worker", *alone, "--local-directory", str(folder)) for _ in range(workers)
+            ]
+            _await_workers(address, workers)
+            yield Cluster(address, scheduler, processes)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def dask_cluster(start_cluster: StartCluster) -> Iterator[str]:
+    """The address of a cluster of two workers, shared by all tests that leave it alive."""
+    with start_cluster(workers=2) as cluster:
+        yield cluster.address
+
+
+def _address(contact: Path, scheduler: subprocess.Popen[bytes]) -> str:
+    """Wait for the scheduler to choose a free port and write down which."""
+    for _ in range(600):
+        with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
+            return str(json.loads(contact.read_text())["address"])
+        assert scheduler.poll() is None, "the scheduler did not start"
+        time.sleep(0.05)
+    raise TimeoutError("the scheduler said no address within 30 s")
+
+
+def _await_workers(address: str, count: int) -> None:
+    from distributed import Client
+
+    if count:
+        with Client(address, set_as_default=False) as client:
+            client.wait_for_workers(count, timeout=30)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
