@@ -7,8 +7,8 @@ from typing import Any
 import boost_histogram as bh
 import numpy as np
 
+from schemas.axes import Axis, BooleanAxis, CategoryAxis, IntegerAxis, VariableAxis
 from schemas.events import Array
-from schemas.histo_config import Axis, BooleanAxis, CategoryAxis, IntegerAxis, VariableAxis
 
 INT32 = np.iinfo(np.int32)
 

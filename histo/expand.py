@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from histo.families import ALL, Member, expand_families
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, nearest
 from schemas.event_schema import EVENT
-from schemas.histo_config import Fill, Group, HistoConfig
+from schemas.histo_config import Fill, Group, HistoConfig, Matching, Rate
 from schemas.load import location_of
+
+Kind = Literal["fill", "rate", "counter", "norm", "matched", "numerator", "denominator"]
 
 
 @dataclass(frozen=True)
@@ -18,29 +22,37 @@ class Entry:
     Attributes
     ----------
     name
-        ``group/collection_selection_key``, or ``group/key`` for the event without selections.
+        ``group/collection_selection_key``, or ``group/key`` for the event without selections; with
+        a matching ``group/collection_selection_gen_key``.
+    kind
+        What the histogram is.
     group, key
         Where the configuration has it.
     collection
         Whose objects are filled; `EVENT` for the event.
     member
         The selection.
-    fill
-        What is filled.
+    what
+        What is filled; None for counters and norms.
     weight
         Weight of an entry, as text; None if it is 1.
     legend
         What the selection means: labels of its parts, or their cuts.
+    match, gen
+        The matching that it is about, and the selection of generated particles.
     """
 
     name: str
+    kind: Kind
     group: str
     key: str
     collection: str
     member: Member
-    fill: Fill
+    what: Fill | Rate | None
     weight: str | None
     legend: str
+    match: str = ""
+    gen: Member | None = None
 
 
 def expand(config: HistoConfig) -> list[Entry]:
@@ -49,7 +61,7 @@ def expand(config: HistoConfig) -> list[Entry]:
     Raises
     ------
     ConfigError
-        For a family that matches no selection, or two histograms of one name.
+        For a family that matches no selection, an unknown matching, or two histograms of one name.
     """
     if ALL in config.selections:
         raise ConfigError(
@@ -68,27 +80,74 @@ def expand(config: HistoConfig) -> list[Entry]:
     return list(entries.values())
 
 
-def _expand_group(config: HistoConfig, name: str, group: Group) -> list[Entry]:
+def _expand_group(config: HistoConfig, name: str, group: Group) -> Iterator[Entry]:
+    matching = group.match or group.efficiency
+    if matching:
+        yield from _expand_matching(config, name, group, matching)
+        return
     if group.families is None:
-        return [
-            Entry(f"{name}/{key}", name, key, EVENT, Member(ALL, ()), fill, group.weight, "")
-            for key, fill in group.fill.items()
-        ]
-    return [
-        Entry(
-            f"{name}/{collection}_{member.name}_{key}",
-            name,
-            key,
-            collection,
-            member,
-            fill,
-            group.weight,
-            _legend(config, member),
+        for key, fill in group.fill.items():
+            everything = Member(ALL, ())
+            yield Entry(
+                f"{name}/{key}", "fill", name, key, EVENT, everything, fill, group.weight, ALL
+            )
+        return
+    for collection, texts in group.families.items():
+        for member in expand_families(texts, list(config.selections)):
+            legend = _legend(config, member)
+            for kind, key, what in _histograms(group, collection):
+                yield Entry(
+                    f"{name}/{collection}_{member.name}_{key}", kind, name, key, collection,
+                    member, what, group.weight, legend,
+                )  # fmt: skip
+
+
+def _histograms(group: Group, collection: str) -> Iterator[tuple[Kind, str, Fill | Rate | None]]:
+    """Iterate over the histograms that a group has for each selection of a collection."""
+    for key, fill in group.fill.items():
+        if fill.only is None or collection in fill.only:
+            yield "fill", key, fill
+    for key, rate in group.rate.items():
+        yield "rate", key, rate
+    if group.counter:
+        yield "counter", "rate", None
+    if group.rate or group.counter:
+        yield "norm", "norm", None
+
+
+def _expand_matching(
+    config: HistoConfig, name: str, group: Group, matching: str
+) -> Iterator[Entry]:
+    if matching not in config.matches:
+        raise ConfigError(
+            f"unknown matching {str(matching)!r}; {nearest(matching, config.matches)}",
+            location_of(matching),
         )
-        for collection, texts in group.families.items()
-        for member in expand_families(texts, list(config.selections))
-        for key, fill in group.fill.items()
-    ]
+    match = config.matches[matching]
+    for collection, member, gen in pairs_of(config, match):
+        legend = f"{_legend(config, member)}; {_legend(config, gen)}"
+        stem = f"{collection}_{member.name}_{gen.name}"
+        for key, fill in group.fill.items():
+            if fill.only is not None and collection not in fill.only:
+                continue
+            kinds: list[tuple[str, Kind]] = [("", "matched")]
+            if group.efficiency:
+                kinds = [("h_effNum_", "numerator"), ("h_effDen_", "denominator")]
+            for prefix, kind in kinds:
+                yield Entry(
+                    f"{name}/{prefix}{stem}_{key}", kind, name, key, collection, member, fill,
+                    group.weight, legend, str(matching), gen,
+                )  # fmt: skip
+
+
+def pairs_of(config: HistoConfig, match: Matching) -> Iterator[tuple[str, Member, Member]]:
+    """Iterate over collection, object selection and generator selection of a matching."""
+    known = list(config.selections)
+    gens = expand_families(match.gen, known)
+    for collection, objects in match.objects.items():
+        for member in expand_families(objects.selections, known):
+            for gen in gens:
+                yield collection, member, gen
 
 
 def _legend(config: HistoConfig, member: Member) -> str:

@@ -18,10 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from histo.book import fillable, make_axis
-from histo.plan import Booking
+from histo.plan import Batch, Booking, Plan
+from histo.rates import passed_thresholds
+from schemas.evaluate import Evaluator
 from schemas.event_schema import EVENT
 from schemas.events import Array
-from schemas.expressions import Columns, Evaluator
+from schemas.expressions import Columns
 
 MAX_CELLS = 4_000_000
 """Cells of a histogram against patterns (32 MB); beyond, selections are filled one by one."""
@@ -46,6 +48,10 @@ class Filled:
     variances: tuple[Array | None, ...]
 
 
+Contents = tuple[Array, Array | None]
+"""Values and variances of one histogram."""
+
+
 def merge(first: Filled, second: Filled) -> Filled:
     """Add the contents of two blocks."""
     return Filled(
@@ -57,60 +63,48 @@ def merge(first: Filled, second: Filled) -> Filled:
     )
 
 
-def fill(bookings: Sequence[Booking], columns: Columns) -> Filled:
+def fill(plan: Plan, columns: Columns, events_read: int) -> Filled:
     """Fill all histograms from one block of events.
 
     Parameters
     ----------
-    bookings
+    plan
         The histograms.
     columns
         The events.
+    events_read
+        Number of events that these are what a skim left of.
     """
-    evaluate = Evaluator(columns)
-    groups: dict[tuple[str, ...], list[int]] = {}
-    for index, booking in enumerate(bookings):
-        groups.setdefault(_variable(booking), []).append(index)
-    patterns: dict[tuple[str, tuple[str, ...]], Patterns] = {}
-    values: list[Array] = [np.empty(0)] * len(bookings)
-    variances: list[Array | None] = [None] * len(bookings)
-    for indices in groups.values():
-        members = [bookings[index] for index in indices]
-        for index, (value, variance) in zip(
-            indices, _fill_variable(members, evaluate, patterns), strict=True
-        ):
+    evaluate = Evaluator(columns, plan.derivations)
+    patterns: dict[tuple[str, ...], Patterns] = {}
+    values: list[Array] = [np.empty(0)] * len(plan.bookings)
+    variances: list[Array | None] = [None] * len(plan.bookings)
+    for batch in plan.batches:
+        filled: list[Contents]
+        if batch.first.kind == "norm":
+            filled = [(np.array([0, events_read, 0]), None)] * len(batch.indices)
+        else:
+            filled = _fill_batch(batch, evaluate, patterns)
+        for index, (value, variance) in zip(batch.indices, filled, strict=True):
             values[index], variances[index] = value, variance
     return Filled(tuple(values), tuple(variances))
 
 
-def _variable(booking: Booking) -> tuple[str, ...]:
-    """Return what histograms have in common that differ by their selection only."""
-    weight = "" if booking.weight is None else booking.weight.key
-    axes = (axis.model_dump_json() for axis in booking.axes)
-    return (booking.level, weight, *(node.key for node in booking.values), *axes)
-
-
-Contents = tuple[Array, Array | None]
-
-
-def _fill_variable(
-    bookings: Sequence[Booking],
-    evaluate: Evaluator,
-    cache: dict[tuple[str, tuple[str, ...]], Patterns],
+def _fill_batch(
+    batch: Batch, evaluate: Evaluator, cache: dict[tuple[str, ...], Patterns]
 ) -> list[Contents]:
     """Fill histograms that differ by their selection only."""
-    first = bookings[0]
-    selections = {b.selection.key if b.selection else "": b.selection for b in bookings}
-    known = (first.level, tuple(selections))
+    first = batch.first
+    keys = [selection.key if selection else "" for selection in batch.selections]
+    distinct = dict(zip(keys, batch.selections, strict=True))
+    known = (first.level, *distinct)
     if known not in cache:
-        masks = [evaluate(s) if s else None for s in selections.values()]
+        masks = [evaluate(s) if s else None for s in distinct.values()]
         cache[known] = pack(masks, len(evaluate(first.values[0])))
     patterns = cache[known]
-    position = {key: index for index, key in enumerate(selections)}
+    position = {key: index for index, key in enumerate(distinct)}
 
-    entries = [
-        fillable(evaluate(node), axis) for node, axis in zip(first.values, first.axes, strict=True)
-    ]
+    entries = [evaluate(node) for node in first.values]
     weight = None if first.weight is None else evaluate(first.weight)
     codes = patterns.codes
     present = _defined(first, evaluate)
@@ -120,8 +114,13 @@ def _fill_variable(
         codes = codes[present]
 
     axes = [make_axis(axis) for axis in first.axes]
+    if first.kind == "rate":  # bins are numbers of passed thresholds, made cumulative at the end
+        entries = [passed_thresholds(entries[0], np.asarray(axes[0].edges))]
+        axes = [bh.axis.Integer(1, axes[0].size + 1)]
+    else:
+        entries = [fillable(v, axis) for v, axis in zip(entries, first.axes, strict=True)]
     cells = int(np.prod([axis.extent for axis in axes]))
-    rows = [position[b.selection.key if b.selection else ""] for b in bookings]
+    rows = [position[key] for key in keys]
     if len(patterns.passed) * cells > MAX_CELLS:
         return [_fill_one(axes, entries, weight, patterns.passed[:, row][codes]) for row in rows]
     return _fill_patterns(axes, entries, weight, codes, patterns.passed, rows)
@@ -130,6 +129,8 @@ def _fill_variable(
 def _defined(booking: Booking, evaluate: Evaluator) -> NDArray[np.bool_] | None:
     """Return the entries for which every value exists, or None if it always does."""
     empty: NDArray[np.bool_] | None = None
+    if booking.kind == "rate":  # also where all values are NaN
+        return ~np.isnan(evaluate(booking.values[0]))
     for node in (*booking.values, *([booking.weight] if booking.weight else [])):
         missing = evaluate.empty_events(node)
         if missing is not None:
@@ -138,7 +139,7 @@ def _defined(booking: Booking, evaluate: Evaluator) -> NDArray[np.bool_] | None:
         return None
     if booking.level == EVENT:
         return ~empty
-    return np.repeat(~empty, np.diff(evaluate.columns.offsets(booking.level)))
+    return np.repeat(~empty, np.diff(evaluate.offsets(booking.level)))
 
 
 def _fill_one(

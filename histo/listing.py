@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from histo.expand import Entry, expand
-from histo.plan import Booking, make_plan
+from histo.plan import Booking, Plan, make_plan
 from schemas.dataset import Dataset
+from schemas.evaluate import needed
 from schemas.event_schema import EVENT
-from schemas.expressions import needed
-from schemas.histo_config import HistoConfig
+from schemas.histo_config import HistoConfig, Rate
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -40,7 +40,7 @@ def render_plan(config: HistoConfig, dataset: Dataset) -> Iterator[Table]:
     table = _table("Histograms", "histogram", "filled with", "columns")
     for booking in plan.bookings:
         values = ", ".join(node.key for node in booking.values)
-        table.add_row(booking.name, values, ", ".join(_columns(booking)))
+        table.add_row(booking.name, values or "events read", ", ".join(_columns(booking, plan)))
     table.caption = f"{len(plan.bookings)} histograms"
     yield table
     table = _table(f"Reads from {dataset.path}", "collection", "fields")
@@ -54,14 +54,17 @@ def render_plan(config: HistoConfig, dataset: Dataset) -> Iterator[Table]:
 
 
 def _shown(entry: Entry) -> str:
-    fill = entry.fill
-    shown = [fill.per_event or dimension.of or entry.key for dimension in fill.dimensions]
+    what = entry.what
+    if what is None:
+        return "events read" if entry.kind == "norm" else "events that pass"
+    if isinstance(what, Rate):
+        return f"events above {what.of or entry.key}"
+    shown = [what.per_event or dimension.of or entry.key for dimension in what.dimensions]
     return ", ".join(str(text) for text in shown)
 
 
-def _columns(booking: Booking) -> list[str]:
-    nodes = [*booking.values, booking.selection, booking.weight]
-    columns, _ = needed([node for node in nodes if node is not None])
+def _columns(booking: Booking, plan: Plan) -> list[str]:
+    columns, _ = needed(booking.nodes(), plan.derivations)
     return sorted(field if name == EVENT else f"{name}.{field}" for name, field in columns)
 
 

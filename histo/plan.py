@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from histo.expand import Entry, expand
 from histo.families import Member
-from schemas.binding import Binder, Scope
+from histo.vocabulary import make_scope, matched_level
+from schemas.axes import Axis, RegularAxis
+from schemas.binding import Binder, number, reduce
+from schemas.derived import Derivation
 from schemas.errors import ConfigError, ExpressionError, nearest
+from schemas.evaluate import needed
 from schemas.event_schema import EVENT, EventSchema
-from schemas.expressions import Node, apply, needed
-from schemas.histo_config import Axis, Dimension, HistoConfig
+from schemas.expressions import Node, apply, broadcast, constant
+from schemas.histo_config import Dimension, Fill, HistoConfig, Rate
 from schemas.load import location_of
 from schemas.syntax import Expression, parse
+
+ONE_BIN = RegularAxis(kind="regular", bins=1, start=1.0, stop=2.0)
+"""Axis of counters and norms."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +33,9 @@ class Booking:
     Attributes
     ----------
     name
-        ``group/collection_selection_name``, or ``group/name`` for the event without selections.
+        Of the histogram, with its folder.
+    kind
+        ``fill``: values into bins; ``rate``: events above thresholds; ``norm``: events read.
     title
         Of the histogram.
     axes, labels
@@ -38,16 +48,43 @@ class Booking:
         What is filled, one node per dimension.
     weight
         Weight of an entry; None if it is 1.
+    unit
+        ``kHz`` for a rate curve that is normalised to the events read.
     """
 
     name: str
+    kind: Literal["fill", "rate", "norm"]
     title: str
     axes: tuple[Axis, ...]
     labels: tuple[str, ...]
     level: str
-    selection: Node | None
-    values: tuple[Node, ...]
-    weight: Node | None
+    selection: Node | None = None
+    values: tuple[Node, ...] = ()
+    weight: Node | None = None
+    unit: Literal["events", "kHz"] = "events"
+
+    def nodes(self) -> list[Node]:
+        """Return everything that is computed for it."""
+        return [node for node in (*self.values, self.selection, self.weight) if node is not None]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Histograms that differ by their selection only, and are filled together.
+
+    Attributes
+    ----------
+    indices
+        Their positions among the bookings.
+    first
+        One of them.
+    selections
+        One for each.
+    """
+
+    indices: tuple[int, ...]
+    first: Booking
+    selections: tuple[Node | None, ...]
 
 
 @dataclass(frozen=True)
@@ -58,6 +95,10 @@ class Plan:
     ----------
     bookings
         The histograms, in the order of the configuration.
+    batches
+        The same, as they are filled.
+    derivations
+        The derived collections that they need.
     columns
         ``(collection, field)`` that they need; event-level ones ``(EVENT, column name)``.
     collections
@@ -67,9 +108,16 @@ class Plan:
     """
 
     bookings: tuple[Booking, ...]
+    batches: tuple[Batch, ...]
+    derivations: Mapping[str, Derivation]
     columns: frozenset[tuple[str, str]]
     collections: frozenset[str]
     selections: Mapping[tuple[str, str], str]
+
+    @property
+    def counts_events_read(self) -> bool:
+        """Whether it is about the events before the skim as well."""
+        return any(b.kind == "norm" or b.unit == "kHz" for b in self.bookings)
 
 
 def make_plan(config: HistoConfig, schema: EventSchema) -> Plan:
@@ -82,81 +130,184 @@ def make_plan(config: HistoConfig, schema: EventSchema) -> Plan:
         defined twice.
     """
     planner = _Planner(config, schema)
-    bookings = [planner.booking(entry) for entry in expand(config)]
-    nodes = [
-        node
-        for booking in bookings
-        for node in (*booking.values, booking.selection, booking.weight)
-        if node is not None
-    ]
-    columns, collections = needed(nodes)
-    collections |= {booking.level for booking in bookings} - {EVENT}
-    return Plan(tuple(bookings), frozenset(columns), frozenset(collections), planner.resolved)
+    bookings = tuple(planner.booking(entry) for entry in expand(config))
+    derivations = planner.binder.derivations
+    nodes = [node for booking in bookings for node in booking.nodes()]
+    columns, collections = needed(nodes, derivations)
+    for booking in bookings:
+        if booking.level != EVENT and booking.level not in derivations:
+            collections.add(booking.level)
+    return Plan(
+        bookings,
+        _batches(bookings),
+        derivations,
+        frozenset(columns),
+        frozenset(collections),
+        planner.resolved,
+    )
+
+
+def _batches(bookings: Sequence[Booking]) -> tuple[Batch, ...]:
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for index, booking in enumerate(bookings):
+        weight = "" if booking.weight is None else booking.weight.key
+        values = tuple(node.key for node in booking.values)
+        # two equal axes that are not one object make two batches, which costs little
+        axes = tuple(id(axis) for axis in booking.axes)
+        groups.setdefault((booking.kind, booking.level, weight, values, axes), []).append(index)
+    return tuple(
+        Batch(tuple(indices), bookings[indices[0]], tuple(bookings[i].selection for i in indices))
+        for indices in groups.values()
+    )
 
 
 class _Planner:
     """Binds the parts of one configuration."""
 
     def __init__(self, config: HistoConfig, schema: EventSchema) -> None:
-        self.schema = schema
-        selections = {name: parse(s.cut) for name, s in config.selections.items()}
-        self.binder = Binder(Scope(schema, {}, selections))
+        self.config = config
+        self.scope = make_scope(config, schema)
+        self.binder = Binder(self.scope)
         self.resolved: dict[tuple[str, str], str] = {}
+        self._parsed: dict[int, Expression] = {}
+
+    def parse(self, text: str) -> Expression:
+        """Parse a text of the configuration, each once: families use it many times."""
+        if id(text) not in self._parsed:
+            self._parsed[id(text)] = parse(text)
+        return self._parsed[id(text)]
 
     def booking(self, entry: Entry) -> Booking:
-        fill, collection = entry.fill, entry.collection
-        if collection != EVENT and not self.schema.is_list(collection):
-            known = [*(name for name, _ in self.schema.lists()), EVENT]
+        self.check_collection(entry.collection)
+        what = entry.what
+        if entry.kind == "norm":
+            return Booking(entry.name, "norm", "# of events", (ONE_BIN,), ("X",), EVENT)
+        if isinstance(what, Rate):
+            return self.rate(entry, what)
+        if what is None:
+            return self.counter(entry)
+        return self.filled(entry, what)
+
+    def check_collection(self, collection: str) -> None:
+        if collection != EVENT and not self.scope.is_list(collection):
+            lists = [name for name in self.scope.collections() if self.scope.is_list(name)]
+            known = [*(name for name in lists if name.isidentifier()), EVENT]
             raise ConfigError(
                 f"unknown collection {str(collection)!r}; {nearest(collection, known)}",
                 location_of(collection),
             )
-        selection = self.selection(entry.member, collection)
-        level = str(collection)
+
+    def filled(self, entry: Entry, fill: Fill) -> Booking:
+        level, names, selection = self.level(entry)
         if fill.per_event is not None:
-            if collection == EVENT:
+            if names == EVENT:
                 raise ConfigError(
                     "'per_event' is computed from the objects of a collection; give one under "
                     "'for', or use 'of'",
                     location_of(fill.per_event),
                 )
-            nodes = [self.binder.per_event(parse(fill.per_event), collection, selection)]
+            values = [self.binder.per_event(self.parse(fill.per_event), names, selection)]
             selection, level = None, EVENT
         else:
-            nodes = [self.value(dimension, entry) for dimension in fill.dimensions]
+            values = [self.value(d.of, entry, names) for d in fill.dimensions]
+        if entry.kind == "numerator":
+            values = [self.at(level, self.binder.take(level, "gen", node)) for node in values]
         shown = [fill.per_event or dimension.of or entry.key for dimension in fill.dimensions]
-        for node, dimension, text in zip(nodes, fill.dimensions, shown, strict=True):
+        for node, dimension, text in zip(values, fill.dimensions, shown, strict=True):
             _check_axis(node, dimension, text, entry.name)
+        labels = [
+            dimension.label or str(text)
+            for dimension, text in zip(fill.dimensions, shown, strict=True)
+        ]
         return Booking(
             name=entry.name,
-            title=fill.title or f"{collection} {entry.member.name}",
+            kind="fill",
+            title=fill.title or _title(entry),
             axes=tuple(dimension.axis for dimension in fill.dimensions),
-            labels=tuple(
-                dimension.label or str(text)
-                for dimension, text in zip(fill.dimensions, shown, strict=True)
-            ),
+            labels=tuple(labels),
             level=level,
             selection=selection,
-            values=tuple(nodes),
-            weight=None if entry.weight is None else self.weight(parse(entry.weight), level),
+            values=tuple(values),
+            weight=self.weight(entry, level, names),
+        )
+
+    def level(self, entry: Entry) -> tuple[str, str, Node | None]:
+        """Return what an entry is, whose names expressions use, and the selection."""
+        if entry.gen is None:
+            selection = self.selection(entry.member, entry.collection)
+            return str(entry.collection), str(entry.collection), selection
+        to = str(self.config.matches[entry.match].to)
+        gen = self.selection(entry.gen, to)
+        if entry.kind == "denominator":
+            return to, to, gen
+        matched = matched_level(entry.match, entry.collection, entry.member)
+        self.selection(entry.member, str(entry.collection))
+        self.binder.derive(matched)
+        if gen is not None:
+            gen = self.at(matched, self.binder.take(matched, "gen", gen))
+        return matched, to if entry.kind == "numerator" else matched, gen
+
+    def at(self, level: str, node: Node) -> Node:
+        return broadcast(node, level)
+
+    def rate(self, entry: Entry, rate: Rate) -> Booking:
+        selection = self.selection(entry.member, entry.collection)
+        value = self.value(rate.of, entry, entry.collection)
+        if value.is_condition:
+            raise ConfigError(
+                f"histogram {entry.name!r}: a rate curve needs a number", location_of(entry.key)
+            )
+        if entry.collection != EVENT:
+            value, selection = reduce("max", value, selection), None
+        return Booking(
+            name=entry.name,
+            kind="rate",
+            title=rate.title or f"rate of {_title(entry)}",
+            axes=(rate.axis,),
+            labels=(rate.label or str(rate.of or entry.key),),
+            level=EVENT,
+            selection=selection,
+            values=(value,),
+            weight=self.weight(entry, EVENT, EVENT),
+            unit=rate.unit,
+        )
+
+    def counter(self, entry: Entry) -> Booking:
+        selection = self.selection(entry.member, entry.collection)
+        if entry.collection != EVENT:
+            if selection is None:
+                counts = (number(str(entry.collection)), constant(0))
+                selection = apply(">", np.greater, counts, EVENT)
+            else:
+                selection = reduce("any", selection)
+        return Booking(
+            name=entry.name,
+            kind="fill",
+            title="# passing events",
+            axes=(ONE_BIN,),
+            labels=("rate [kHz]",),
+            level=EVENT,
+            selection=selection,
+            values=(constant(1),),
+            weight=self.weight(entry, EVENT, EVENT),
         )
 
     def selection(self, member: Member, collection: str) -> Node | None:
         """Bind the selections of a member together; None for all."""
         result: Node | None = None
         for name in member.parts:
-            node = self.binder.selection(name, collection)
-            self.resolved[name, collection] = node.key
+            node = self.binder.selection(name, str(collection))
+            self.resolved[name, str(collection)] = node.key
             if result is not None:
                 node = apply("and", np.logical_and, (result, node), node.level)
             result = node
         return result
 
-    def value(self, dimension: Dimension, entry: Entry) -> Node:
-        if dimension.of is not None:
-            return self.binder.bind(parse(dimension.of), entry.collection)
+    def value(self, of: str | None, entry: Entry, names: str) -> Node:
+        if of is not None:
+            return self.binder.bind(self.parse(of), names)
         try:
-            return self.binder.bind(parse(entry.key), entry.collection)
+            return self.binder.bind(self.parse(entry.key), names)
         except ExpressionError as error:
             raise ConfigError(
                 f"histogram {entry.name!r} does not say what it shows, and {error.message}; add "
@@ -164,11 +315,21 @@ class _Planner:
                 location_of(entry.key),
             ) from error
 
-    def weight(self, expression: Expression, level: str) -> Node:
-        node = self.binder.bind(expression, level)
+    def weight(self, entry: Entry, level: str, names: str) -> Node | None:
+        if entry.weight is None:
+            return None
+        expression = self.parse(entry.weight)
+        node = self.binder.bind(expression, EVENT if level == EVENT else names)
         if node.is_condition:
             raise expression.error("a weight is a number, and this is a condition")
+        if entry.kind == "numerator":
+            node = self.at(level, self.binder.take(level, "gen", node))
         return node
+
+
+def _title(entry: Entry) -> str:
+    gen = f", {entry.gen.name}" if entry.gen else ""
+    return f"{entry.collection} {entry.member.name}{gen}"
 
 
 def _check_axis(node: Node, dimension: Dimension, text: str, name: str) -> None:
@@ -177,9 +338,7 @@ def _check_axis(node: Node, dimension: Dimension, text: str, name: str) -> None:
     wanted = {"integer": "iu", "categories": "iu", "boolean": "b"}.get(kind)
     if wanted and node.dtype.kind not in wanted:
         needs = "a condition" if kind == "boolean" else "an integer"
-        hint = (
-            "" if kind == "boolean" else "; a regular axis, [bins, start, stop], takes any number"
-        )
+        hint = "" if kind == "boolean" else "; an axis [bins, start, stop] takes any number"
         raise ConfigError(
             f"histogram {name!r}: {kind!r} axis needs {needs}, and {text!r} is {node.dtype}{hint}",
             location_of(text),

@@ -15,6 +15,7 @@ import numpy as np
 from histo.book import make_axis
 from histo.fill import Filled, fill, merge
 from histo.plan import Booking, Plan, make_plan
+from histo.rates import COLLISION_RATE, cumulative
 from histo.result import FilledHistogram, HistogramFile
 from runtime.console import Watch, progress_bar
 from runtime.execute import map_reduce
@@ -22,7 +23,7 @@ from runtime.scheduler import Scheduler
 from schemas.dataset import Dataset
 from schemas.errors import UsageError
 from schemas.event_schema import EVENT, EventSchema
-from schemas.events import Events
+from schemas.events import Array, Events
 from schemas.histo_config import HistoConfig
 from schemas.parquet import read_events
 from schemas.skim_config import configuration_hash
@@ -43,11 +44,14 @@ class FillTask:
         Events in it, as the manifest says.
     events
         How many of them to take, from the first on.
+    events_read
+        Number of events that these are what the skim left of.
     """
 
     path: str
     rows: int
     events: int
+    events_read: int
 
 
 def prepare(
@@ -82,7 +86,9 @@ def prepare(
             if limit is not None:
                 left[name] -= events
             if events or not rows:
-                tasks.append(FillTask(join(dataset.path, partition.path), rows, events))
+                read = partition.events_read if events == rows else events
+                path = join(dataset.path, partition.path)
+                tasks.append(FillTask(path, rows, events, read))
     return tasks
 
 
@@ -126,7 +132,7 @@ def fill_partition(task: FillTask, plan: Plan, schema: EventSchema) -> Filled:
     events = read_events(task.path, schema, plan.columns, plan.collections, rows=task.rows)
     if task.events < task.rows:
         events = events.select(np.arange(task.rows) < task.events)
-    return fill(plan.bookings, events)
+    return fill(plan, events, task.events_read)
 
 
 def run(
@@ -171,9 +177,10 @@ def run(
         with watch("filling partitions", len(tasks)) as advance:
             filled = map_reduce(work, merge, tasks, scheduler=scheduler, progress=advance)
     else:
-        filled = fill(plan.bookings, _no_events(schema, plan))
+        filled = fill(plan, _no_events(schema, plan), 0)
+    events_read = sum(task.events_read for task in tasks)
     histograms = [
-        _histogram(booking, values, variances)
+        _histogram(booking, values, variances, events_read)
         for booking, values, variances in zip(
             plan.bookings, filled.values, filled.variances, strict=True
         )
@@ -207,7 +214,17 @@ def _no_events(schema: EventSchema, plan: Plan) -> Events:
     return Events(0, lists, columns)
 
 
-def _histogram(booking: Booking, values: Any, variances: Any) -> FilledHistogram:
+def _histogram(
+    booking: Booking, values: Array, variances: Array | None, events_read: int
+) -> FilledHistogram:
+    """Make a histogram of its contents."""
+    if booking.kind == "rate":
+        values = cumulative(values)
+        variances = None if variances is None else cumulative(variances)
+    if booking.unit == "kHz":
+        scale = COLLISION_RATE / events_read if events_read else 0.0
+        variances = (values if variances is None else variances) * scale**2
+        values = values * scale
     axes = [make_axis(axis) for axis in booking.axes]
     if variances is None:
         counts = bh.Histogram(*axes, storage=bh.storage.Int64())

@@ -6,53 +6,41 @@ Nothing is read here, and everything that can be wrong with an expression is fou
 from __future__ import annotations
 
 import ast
+import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+from schemas.derived import Derivation, Derived
 from schemas.errors import ExpressionError, nearest
-from schemas.event_schema import EVENT, EventSchema
+from schemas.event_schema import EVENT
 from schemas.expressions import (
     CONSTANT,
     Column,
     Constant,
+    Join,
     Node,
     Number,
     Reduce,
+    Take,
     apply,
     broadcast,
     constant,
+    shorten,
 )
-from schemas.operations import ARITHMETIC, BITWISE, COMPARISONS, FUNCTIONS, REDUCTIONS
+from schemas.operations import (
+    ARITHMETIC,
+    BITWISE,
+    COMPARISONS,
+    FUNCTIONS,
+    REDUCTIONS,
+    Function,
+)
+from schemas.scope import Bins, Regions, Scope, Table, Words
 from schemas.syntax import Expression
 
-
-@dataclass(frozen=True)
-class Scope:
-    """What names mean.
-
-    Attributes
-    ----------
-    schema
-        Collections and fields that exist.
-    definitions
-        Fields given by an expression, by collection and name.
-    selections
-        Named conditions; each is read in the collection in which it is used.
-    """
-
-    schema: EventSchema
-    definitions: Mapping[str, Mapping[str, Expression]] = field(default_factory=dict)
-    selections: Mapping[str, Expression] = field(default_factory=dict)
-
-    def fields(self, collection: str) -> dict[str, None]:
-        """Return the names of all fields of a collection, stored and defined."""
-        known = self.schema.collections.get(collection)
-        return dict.fromkeys(
-            [*(known.fields if known else ()), *self.definitions.get(collection, ())]
-        )
+Found = TypeVar("Found", Node, Node | None)
 
 
 class Binder:
@@ -60,6 +48,7 @@ class Binder:
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
+        self.derivations: dict[str, Derivation] = {}
         self._named: dict[tuple[str, str, str], Node] = {}
         self._open: list[tuple[str, str, str]] = []
 
@@ -80,7 +69,9 @@ class Binder:
             With the place and the nearest valid name, for anything unknown or of a wrong type.
         """
         node = _Reading(self, expression, collection).value(expression.tree)
-        if not self.scope.schema.is_list(collection):
+        if self.scope.is_list(collection):
+            self.derive(collection)
+        else:
             collection = EVENT
         if collection == EVENT and node.level not in (EVENT, CONSTANT):
             raise expression.error(
@@ -125,12 +116,81 @@ class Binder:
             lambda: self.condition(self.scope.selections[name], collection),
         )
 
+    def member(self, collection: str, name: str) -> Node | None:
+        """Bind a field of a collection by its name; None if it has no such field."""
+        scope = self.scope
+        if name in scope.defined(collection):
+            return self.definition(collection, name)
+        derived = scope.derived.get(collection)
+        if derived is None:
+            return self._stored(collection, name)
+        if derived.kind == "union":
+            return self._joined(derived, name)
+        bare = scope.bare(collection)
+        node = self.member(bare[1], name) if bare else None
+        return None if bare is None or node is None else self.take(collection, bare[0], node)
+
     def definition(self, collection: str, name: str) -> Node:
         """Bind a field that an expression defines."""
         return self._once(
             ("field", name, collection),
-            lambda: self.bind(self.scope.definitions[collection][name], collection),
+            lambda: self.bind(self.scope.defined(collection)[name], collection),
         )
+
+    def take(self, collection: str, reference: str, node: Node) -> Node:
+        """Carry a value from the collection that a derived one refers to over to it."""
+        if node.level in (CONSTANT, EVENT):
+            return node
+        self.derive(collection)
+        inner = f"{reference}.{node.key}" if reference else node.key
+        key = shorten(f"{collection}[{inner}]")
+        return Take(key, collection, node.dtype, (node,), reference)
+
+    def derive(self, name: str) -> None:
+        """Bind a derived collection, and all that it is made from."""
+        derived = self.scope.derived.get(name)
+        if derived is None or name in self.derivations:
+            return
+        for source in derived.sources:
+            self.derive(source)
+        condition = by = None
+        if derived.condition is not None:
+            condition = self.condition(derived.condition, derived.sources[0])
+        reference, selections = derived.passing
+        for selection in selections:
+            owner = self.scope.references(derived.sources[0])[reference]
+            passed = self.selection(selection, owner)
+            node = broadcast(self.take(derived.sources[0], reference, passed), derived.sources[0])
+            if condition is not None:
+                node = apply("and", np.logical_and, (condition, node), node.level)
+            condition = node
+        if derived.by is not None:
+            by = self.bind(derived.by, derived.sources[0])
+        self.derivations[name] = Derivation(
+            name, derived.kind, derived.sources, tuple(derived.references), condition, by,
+            derived.number, derived.keep,
+        )  # fmt: skip
+
+    def _stored(self, collection: str, name: str) -> Node | None:
+        schema = self.scope.schema
+        known = schema.collections.get(collection)
+        if known is None or name not in known.fields:
+            return None
+        dtype = known.fields[name].dtype
+        if schema.is_list(collection):
+            return Column(f"{collection}.{name}", collection, dtype, (), name)
+        column = schema.column_name(collection, name)
+        return Column(column, EVENT, dtype, (), column)
+
+    def _joined(self, derived: Derived, name: str) -> Node | None:
+        parts = [self.member(source, name) for source in derived.sources]
+        found = tuple(part for part in parts if part is not None)
+        if len(found) < len(parts) or len({part.is_condition for part in found}) > 1:
+            return None
+        self.derive(derived.name)
+        parts_ = tuple(broadcast(p, s) for p, s in zip(found, derived.sources, strict=True))
+        dtype = np.result_type(*(part.dtype for part in parts_))
+        return Join(f"{derived.name}.{name}", derived.name, dtype, parts_)
 
     def _once(self, key: tuple[str, str, str], make: Callable[[], Node]) -> Node:
         if key in self._open:
@@ -153,13 +213,19 @@ class _Reading:
     """One walk over one expression."""
 
     def __init__(
-        self, binder: Binder, expression: Expression, collection: str, where: Node | None = None
+        self,
+        binder: Binder,
+        expression: Expression,
+        collection: str,
+        where: Node | None = None,
+        variables: Mapping[str, Node] | None = None,
     ) -> None:
         self.binder = binder
         self.scope = binder.scope
         self.expression = expression
         self.collection = collection
         self.where = where
+        self.variables = variables or {}
 
     def fail(self, message: str, node: ast.AST, hint: str = "") -> ExpressionError:
         return self.expression.error(message, node, hint)
@@ -295,19 +361,105 @@ class _Reading:
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         if name in REDUCTIONS:
             return self.reduction(name, node)
+        if name in self.scope.tables:
+            return self.lookup(self.scope.tables[name], node)
+        if name in self.scope.functions:
+            parts = tuple(self.value(argument) for argument in node.args)
+            return self.apply(name, self.scope.functions[name], parts, node)
         if name not in FUNCTIONS:
-            known = [*FUNCTIONS, *REDUCTIONS]
+            known = [*FUNCTIONS, *REDUCTIONS, *self.scope.tables, *self.scope.functions]
             raise self.fail(f"unknown function {name!r}", node.func, nearest(name, known))
         function = FUNCTIONS[name]
+        if function.fields and self.are_objects(node.args) and not node.keywords:
+            parts = self.objects(function, node)
+            return self.apply(name, function.compute, parts, node)
         usage = f"{name}({', '.join(function.arguments)})"
         if node.keywords or len(node.args) != len(function.arguments):
-            raise self.fail(f"{name!r} takes {len(function.arguments)} arguments: {usage}", node)
+            several = f"{len(function.arguments)} argument{'s'[: len(function.arguments) > 1]}"
+            raise self.fail(f"{name!r} takes {several}: {usage}", node)
         if name == "where":
             first = self.condition(node.args[0], "the first argument of 'where' takes")
             parts = (first, *(self.value(argument) for argument in node.args[1:]))
         else:
             parts = tuple(self.number(argument, f"{name!r} takes") for argument in node.args)
         return self.apply(name, function.compute, parts, node)
+
+    def are_objects(self, arguments: list[ast.expr]) -> bool:
+        """Tell whether a function is given two objects, such as ``leg0`` and ``leg1``."""
+        known = self.scope.references(self.collection)
+        return len(arguments) == 2 and all(
+            isinstance(argument, ast.Name) and argument.id in known for argument in arguments
+        )
+
+    def objects(self, function: Function, node: ast.Call) -> tuple[Node, ...]:
+        """Resolve the fields of the objects that a function is given."""
+        parts = []
+        for argument in node.args:
+            for name in function.fields:
+                attribute = ast.copy_location(ast.Attribute(argument, name, ast.Load()), argument)
+                parts.append(self.dotted(attribute))
+        return tuple(parts)
+
+    # -- tables -----------------------------------------------------------------------------
+
+    def lookup(self, table: Table, node: ast.Call) -> Node:
+        """Write a table out as nested conditions; what is in no bin or region gets NaN."""
+        usage = f"{table.name}({', '.join(table.arguments)})"
+        if node.keywords or len(node.args) != len(table.arguments):
+            raise self.fail(f"{table.name!r} is called as {usage}", node)
+        words = {level.position for level in table.levels if isinstance(level, Words)}
+        variables = {
+            name: self.value(argument)
+            for position, (name, argument) in enumerate(
+                zip(table.arguments, node.args, strict=True)
+            )
+            if position not in words
+        }
+        return self.level(table, table.levels, table.values, node, variables)
+
+    def level(
+        self,
+        table: Table,
+        levels: tuple[Words | Regions | Bins, ...],
+        values: Any,
+        node: ast.Call,
+        variables: Mapping[str, Node],
+    ) -> Node:
+        if not levels:
+            return self.leaf(table, values, variables)
+        first, rest = levels[0], levels[1:]
+        if isinstance(first, Words):
+            argument = node.args[first.position]
+            word = self.expression.source(argument)
+            if word not in values:
+                raise self.fail(
+                    f"table {table.name!r} has no entry {word!r}", argument, nearest(word, values)
+                )
+            return self.level(table, rest, values[word], node, variables)
+        cases: list[tuple[Node, Node]] = []
+        if isinstance(first, Regions):
+            for name, inner in values.items():
+                value = self.level(table, rest, inner, node, variables)
+                cases.append((self.selected(name, self.collection, node), value))
+        else:
+            quantity = _Reading(self.binder, first.of, self.collection).value(first.of.tree)
+            below = self.apply("<", operator.lt, (quantity, constant(first.edges[0])), node)
+            cases.append((below, constant(float("nan"))))
+            for edge, inner in zip(first.edges[1:], values, strict=True):
+                inside = self.apply("<", operator.lt, (quantity, constant(edge)), node)
+                cases.append((inside, self.level(table, rest, inner, node, variables)))
+        result: Node = constant(float("nan"))
+        for condition, value in reversed(cases):
+            result = self.apply("where", np.where, (condition, value, result), node)
+        return result
+
+    def leaf(self, table: Table, values: Any, variables: Mapping[str, Node]) -> Node:
+        if table.formula is None:
+            return constant(values)
+        named = values if isinstance(values, Mapping) else {"value": values}
+        known = {**variables, **{name: constant(value) for name, value in named.items()}}
+        reading = _Reading(self.binder, table.formula, self.collection, variables=known)
+        return reading.value(table.formula.tree)
 
     def reduction(self, name: str, node: ast.Call) -> Node:
         reduction = REDUCTIONS[name]
@@ -319,7 +471,7 @@ class _Reading:
             if not isinstance(value, Constant):
                 raise self.fail("the default must be a number", keyword.value)
             default = value.value
-        if name == "count" and not node.args and self.scope.schema.is_list(self.collection):
+        if name == "count" and not node.args and self.scope.is_list(self.collection):
             if self.where is not None:
                 return reduce(name, self.where)
             return number(self.collection)
@@ -345,72 +497,103 @@ class _Reading:
     # -- names ------------------------------------------------------------------------------
 
     def is_collection(self, name: str) -> bool:
-        return self.scope.schema.is_list(name) and name not in self.scope.selections
+        return self.scope.is_list(name) and name not in self.scope.selections
 
     def name(self, name: str, node: ast.expr) -> Node:
-        scope, own = self.scope, self.scope.fields(self.collection)
-        if name in own and name in scope.selections:
-            raise self.fail(
-                f"{name!r} is a selection and also a field of {self.collection}",
-                node,
-                "give the selection another name",
-            )
+        scope = self.scope
+        if name in self.variables:
+            return self.variables[name]
         if name in scope.selections:
-            return self.acyclic(lambda: self.binder.selection(name, self.collection), node)
+            if name in scope.fields(self.collection):
+                raise self.fail(
+                    f"{name!r} is a selection and also a field of {self.collection}",
+                    node,
+                    "give the selection another name",
+                )
+            return self.selected(name, self.collection, node)
         for collection in (self.collection, EVENT):
-            if name in scope.fields(collection):
-                return self.column(collection, name, node)
-        if scope.schema.is_list(name):
+            found = self.member(collection, name, node)
+            if found is not None:
+                return found
+        if scope.is_list(name):
             example = f"{name}.{next(iter(scope.fields(name)), 'pt')}"
             hint = f"name one of its fields, for instance {example}"
             raise self.fail(f"{name!r} is a collection, not a number", node, hint)
-        known = [*own, *scope.selections, *scope.fields(EVENT)]
+        if name in scope.references(self.collection):
+            target = scope.references(self.collection)[name]
+            example = f"{name}.{next(iter(scope.fields(target)), 'pt')}"
+            hint = f"name one of its fields, for instance {example}"
+            raise self.fail(f"{name!r} is an object of {target}, not a number", node, hint)
         whose = f"of {self.collection} " if self.collection != EVENT else "of the event "
         raise self.fail(
-            f"{name!r} is neither a field {whose}nor a selection", node, self.suggest(name, known)
+            f"{name!r} is neither a field {whose}nor a selection", node, self.suggest(name)
         )
 
-    def suggest(self, name: str, known: list[str]) -> str:
+    def suggest(self, name: str) -> str:
         """Suggest ``MET.pt`` for the branch name ``MET_pt``, else the nearest known name."""
-        for collection in self.scope.schema.collections:
+        for collection in self.scope.collections():
             if name.startswith(f"{collection}_"):
                 field = name.removeprefix(f"{collection}_")
                 if field in self.scope.fields(collection):
                     return f"did you mean {collection + '.' + field!r}?"
-        close = nearest(name, known)
-        owners = [c for c in self.scope.schema.collections if name in self.scope.fields(c)]
+        close = nearest(name, self.scope.suggestions(self.collection))
+        owners = [c for c in self.scope.collections() if name in self.scope.fields(c)]
         if owners and not close.startswith("did you mean"):
             return nearest(name, [f"{owner}.{name}" for owner in owners])
         return close
 
     def dotted(self, node: ast.Attribute) -> Node:
-        if not isinstance(node.value, ast.Name):
-            raise self.fail("only 'Collection.field' has a dot", node)
-        collection, name = node.value.id, node.attr
-        known = [n for n in self.scope.schema.collections if n != EVENT]
-        if collection not in known:
-            raise self.fail(
-                f"unknown collection {collection!r}", node.value, nearest(collection, known)
-            )
-        if name in self.scope.fields(collection):
-            return self.column(collection, name, node)
-        if name in self.scope.selections and self.scope.schema.is_list(collection):
-            return self.acyclic(lambda: self.binder.selection(name, collection), node)
-        known = [f"{collection}.{n}" for n in self.scope.fields(collection)]
-        hint = nearest(f"{collection}.{name}", known)
-        raise self.fail(f"{collection} has no field {name!r}", node, hint)
+        """Resolve ``Collection.field``, ``leg0.field`` and ``Collection.leg0.field``."""
+        attributes: list[ast.Attribute] = []
+        inner: ast.expr = node
+        while isinstance(inner, ast.Attribute):
+            attributes.insert(0, inner)
+            inner = inner.value
+        if not isinstance(inner, ast.Name):
+            raise self.fail("only names have fields", node)
+        if inner.id in self.scope.references(self.collection):
+            return self.follow(self.collection, inner.id, attributes, inner)
+        known = [*self.scope.references(self.collection), *self.scope.collections()]
+        if inner.id not in known:
+            raise self.fail(f"unknown collection {inner.id!r}", inner, nearest(inner.id, known))
+        return self.path(inner.id, attributes)
 
-    def column(self, collection: str, name: str, node: ast.expr) -> Node:
-        if name in self.scope.definitions.get(collection, {}):
-            return self.acyclic(lambda: self.binder.definition(collection, name), node)
-        schema = self.scope.schema
-        dtype = schema.collections[collection].fields[name].dtype
-        if schema.is_list(collection):
-            return Column(f"{collection}.{name}", collection, dtype, (), name)
-        column = schema.column_name(collection, name)
-        return Column(column, EVENT, dtype, (), column)
+    def path(self, collection: str, attributes: list[ast.Attribute]) -> Node:
+        """Resolve what stands behind the name of a collection."""
+        first, *rest = attributes
+        name = first.attr
+        if rest:
+            return self.follow(collection, name, rest, first)
+        found = self.member(collection, name, first)
+        if found is not None:
+            return found
+        if name in self.scope.selections and self.scope.is_list(collection):
+            return self.selected(name, collection, first)
+        names = [*self.scope.fields(collection), *self.scope.references(collection)]
+        if self.scope.is_list(collection):
+            names += self.scope.selections
+        prefix = self.expression.source(first.value)
+        hint = nearest(f"{prefix}.{name}", [f"{prefix}.{known}" for known in names])
+        raise self.fail(f"{collection} has no field {name!r}", first, hint)
 
-    def acyclic(self, make: Callable[[], Node], node: ast.expr) -> Node:
+    def follow(
+        self, collection: str, reference: str, attributes: list[ast.Attribute], node: ast.expr
+    ) -> Node:
+        """Resolve what stands behind a reference of a collection."""
+        references = self.scope.references(collection)
+        if reference not in references:
+            hint = nearest(reference, references)
+            raise self.fail(f"objects of {collection} have no {reference!r}", node, hint)
+        found = self.path(references[reference], attributes)
+        return self.binder.take(collection, reference, found)
+
+    def selected(self, name: str, collection: str, node: ast.expr) -> Node:
+        return self.acyclic(lambda: self.binder.selection(name, collection), node)
+
+    def member(self, collection: str, name: str, node: ast.expr) -> Node | None:
+        return self.acyclic(lambda: self.binder.member(collection, name), node)
+
+    def acyclic(self, make: Callable[[], Found], node: ast.expr) -> Found:
         try:
             return make()
         except _CycleError as error:
@@ -439,7 +622,8 @@ def reduce(
     extra += "" if default is None else f", default={default!r}"
     samples = np.empty(0, values.dtype), np.zeros(1, np.int64)
     dtype = REDUCTIONS[name].compute(*samples).dtype
-    return Reduce(f"{name}({values.key}{extra})", EVENT, dtype, parts, name, values.level, default)
+    key = shorten(f"{name}({values.key}{extra})")
+    return Reduce(key, EVENT, dtype, parts, name, values.level, default)
 
 
 def number(collection: str) -> Number:

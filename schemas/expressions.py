@@ -1,11 +1,12 @@
 """Expressions with types: which level and type each part has, which columns it needs, its values.
 
-`schemas.binding` turns a parsed expression into a tree of `Node`; `Evaluator` computes nodes on
-events, each distinct one once.
+`schemas.binding` turns a parsed expression into a tree of `Node`; `schemas.evaluate` computes nodes
+on events, each distinct one once.
 """
 
 from __future__ import annotations
 
+import hashlib
 import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,10 +17,12 @@ from numpy.typing import NDArray
 
 from schemas.event_schema import EVENT
 from schemas.events import Array
-from schemas.operations import REDUCTIONS
 
 CONSTANT = ""
 """Level of a number that is the same for all events."""
+
+MAX_KEY = 4_000
+"""Characters of a key that is still written out."""
 
 Dtype = np.dtype[Any]
 
@@ -51,10 +54,15 @@ class Node:
         return self.dtype.kind == "b"
 
     def walk(self) -> Iterator[Node]:
-        """Iterate over this node and all below it."""
-        yield self
-        for part in self.parts:
-            yield from part.walk()
+        """Iterate over this node and all below it, each once."""
+        seen: set[str] = set()
+        open_ = [self]
+        while open_:
+            node = open_.pop()
+            if node.key not in seen:
+                seen.add(node.key)
+                yield node
+                open_.extend(node.parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +89,24 @@ class Apply(Node):
 @dataclass(frozen=True, eq=False)
 class Broadcast(Node):
     """One value per event, repeated for each object of the collection that is the level."""
+
+
+@dataclass(frozen=True, eq=False)
+class Take(Node):
+    """A value of the objects that a derived collection (the level) refers to.
+
+    Attributes
+    ----------
+    reference
+        Which of its references.
+    """
+
+    reference: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Join(Node):
+    """The values of all sources of a union (the level), one part each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,109 +149,6 @@ class Columns(Protocol):
         """Return a flat column."""
 
 
-def needed(nodes: Iterator[Node] | list[Node]) -> tuple[set[tuple[str, str]], set[str]]:
-    """Tell what nodes read.
-
-    Returns
-    -------
-    columns
-        ``(collection, field)``; for event-level columns ``(EVENT, column name)``.
-    collections
-        Those whose offsets are needed, with or without any of their fields.
-    """
-    columns: set[tuple[str, str]] = set()
-    collections: set[str] = set()
-    for root in nodes:
-        for node in root.walk():
-            if isinstance(node, Column):
-                columns.add((node.level, node.field))
-            if isinstance(node, Reduce | Number):
-                collections.add(node.over)
-            if node.level not in (CONSTANT, EVENT):
-                collections.add(node.level)
-    return columns, collections
-
-
-class Evaluator:
-    """Computes nodes on one block of events.
-
-    Parameters
-    ----------
-    columns
-        The events. What is computed is kept as long as the evaluator, so that a part which occurs
-        in many expressions is computed once.
-    """
-
-    def __init__(self, columns: Columns) -> None:
-        self.columns = columns
-        self._known: dict[str, Any] = {}
-
-    def __call__(self, node: Node) -> Array:
-        """Return the values of a node, as many as its level has (constants: one per event)."""
-        with np.errstate(all="ignore"):  # x/0 and log(-1) are NaN or inf, as everywhere in NumPy
-            values = self._value(node)
-        if np.ndim(values) == 0:
-            return np.full(self.columns.size, values)
-        return np.asarray(values)
-
-    def empty_events(self, node: Node) -> NDArray[np.bool_] | None:
-        """Return which events leave a node without a value, or None if no event can.
-
-        These are the events in which ``min``, ``max`` or ``mean`` find no object (N * bool).
-        """
-        missing: NDArray[np.bool_] | None = None
-        for part in node.walk():
-            if (
-                isinstance(part, Reduce)
-                and part.default is None
-                and not REDUCTIONS[part.reduction].defined_when_empty
-            ):
-                offsets = self._selected(part)[1]
-                empty = offsets[1:] == offsets[:-1]
-                missing = empty if missing is None else missing | empty
-        return missing
-
-    def _value(self, node: Node) -> Any:
-        if isinstance(node, Constant):
-            return node.value
-        if node.key not in self._known:
-            self._known[node.key] = self._compute(node)
-        return self._known[node.key]
-
-    def _compute(self, node: Node) -> Any:
-        match node:
-            case Column():
-                return self.columns.column(node.level, node.field)
-            case Apply():
-                return node.compute(*(self._value(part) for part in node.parts))
-            case Broadcast():
-                values, offsets = self._value(node.parts[0]), self.columns.offsets(node.level)
-                if np.ndim(values) == 0:
-                    return np.full(offsets[-1], values)
-                return np.repeat(values, np.diff(offsets))
-            case Number():
-                return np.diff(self.columns.offsets(node.over))
-            case Reduce():
-                values, offsets = self._selected(node)
-                result = REDUCTIONS[node.reduction].compute(values, offsets)
-                if node.default is not None:
-                    result = np.where(offsets[1:] == offsets[:-1], node.default, result)
-                return result
-        raise AssertionError(f"{type(node).__name__} has no value")
-
-    def _selected(self, node: Reduce) -> tuple[Array, NDArray[np.int64]]:
-        """Return values and offsets of the objects that a reduction runs over."""
-        offsets = self.columns.offsets(node.over)
-        values = self._value(node.parts[0])
-        if np.ndim(values) == 0:
-            values = np.full(offsets[-1], values)
-        if len(node.parts) == 2:
-            mask = self._value(node.parts[1])
-            values = values[mask]
-            offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(mask)))[offsets]
-        return values, offsets
-
-
 def apply(symbol: str, compute: Callable[..., Any], parts: tuple[Node, ...], level: str) -> Node:
     """Make the node of an element-wise computation, finding its type by running it on nothing.
 
@@ -235,7 +158,7 @@ def apply(symbol: str, compute: Callable[..., Any], parts: tuple[Node, ...], lev
         By NumPy, if the computation does not exist for these types.
     """
     infix = len(parts) == 2 and (symbol in ("and", "or") or not symbol[0].isalpha())
-    key = (
+    key = shorten(
         f"({parts[0].key} {symbol} {parts[1].key})"
         if infix
         else f"{symbol}({', '.join(part.key for part in parts)})"
@@ -249,6 +172,16 @@ def apply(symbol: str, compute: Callable[..., Any], parts: tuple[Node, ...], lev
     with np.errstate(all="ignore"):
         dtype = np.asarray(compute(*samples)).dtype
     return Apply(key, level, dtype, parts, compute)
+
+
+def shorten(key: str) -> str:
+    """Return a key, or its digest where selections of selections made it long.
+
+    Without it, a chain of selections that each use the next one twice would grow exponentially.
+    """
+    if len(key) <= MAX_KEY:
+        return key
+    return f"{key[:80]}...#{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}"
 
 
 def _fold(symbol: str, compute: Callable[..., Any], values: list[bool | int | float]) -> Any:
@@ -274,4 +207,4 @@ def broadcast(node: Node, level: str) -> Node:
     """Bring a constant or a value per event to the level of a collection."""
     if node.level == level or level == EVENT:
         return node
-    return Broadcast(f"{node.key}@{level}", level, node.dtype, (node,))
+    return Broadcast(shorten(f"{node.key}@{level}"), level, node.dtype, (node,))

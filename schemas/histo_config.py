@@ -2,164 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, model_validator
 from pydantic import Field as ModelField
 
-from schemas.config_types import ExpressionText, Name, Text
+from schemas.axes import AxisForm
+from schemas.config_types import ExpressionText, Identifier, Name, Text
 from schemas.load import StrictModel
 from schemas.skim_config import Version
 
-MAX_BINS = 1_000_000
 
-
-def _finite(value: float) -> float:
-    if not math.isfinite(value):
-        raise ValueError(f"{value!r} is not a finite number")
-    return value
-
-
-Bins = Annotated[int, ModelField(ge=1, le=MAX_BINS)]
-
-
-class RegularAxis(StrictModel):
-    """Bins of equal width, or of equal ratio for ``log``.
-
-    Attributes
-    ----------
-    kind
-        ``regular`` or ``log``.
-    bins
-        Their number.
-    start, stop
-        Lower edge of the first, upper edge of the last.
-    """
-
-    kind: Literal["regular", "log"]
-    bins: Bins
-    start: float
-    stop: float
-
-    @model_validator(mode="after")
-    def _is_an_interval(self) -> RegularAxis:
-        _finite(self.start), _finite(self.stop)
-        if not self.start < self.stop:
-            raise ValueError(f"the axis is empty: from {self.start:g} to {self.stop:g}")
-        if self.kind == "log" and self.start <= 0:
-            raise ValueError(f"a log axis must start above 0, not at {self.start:g}")
-        return self
-
-
-class VariableAxis(StrictModel):
-    """Bins between given edges, which increase."""
-
-    kind: Literal["edges"]
-    edges: Annotated[list[float], ModelField(min_length=2, max_length=MAX_BINS)]
-
-    @model_validator(mode="after")
-    def _increases(self) -> VariableAxis:
-        for low, high in zip(self.edges, self.edges[1:], strict=False):
-            if not low < high:
-                raise ValueError(f"the edges must increase: {low:g} is followed by {high:g}")
-        return self
-
-
-class IntegerAxis(StrictModel):
-    """One bin for each integer from ``start`` up to and without ``stop``."""
-
-    kind: Literal["integer"]
-    start: int
-    stop: int
-
-    @model_validator(mode="after")
-    def _is_an_interval(self) -> IntegerAxis:
-        if not 0 < self.stop - self.start <= MAX_BINS:
-            raise ValueError(f"the axis is empty: from {self.start} up to {self.stop}")
-        return self
-
-
-class CategoryAxis(StrictModel):
-    """One bin for each of the given integers; all others go to the overflow bin."""
-
-    kind: Literal["categories"]
-    categories: Annotated[list[int], ModelField(min_length=1, max_length=MAX_BINS)]
-
-    @model_validator(mode="after")
-    def _is_unique(self) -> CategoryAxis:
-        for index, value in enumerate(self.categories):
-            if value in self.categories[:index]:
-                raise ValueError(f"category {value} stands twice")
-        return self
-
-
-class BooleanAxis(StrictModel):
-    """Two bins, for false and true."""
-
-    kind: Literal["boolean"]
-
-
-Axis = RegularAxis | VariableAxis | IntegerAxis | CategoryAxis | BooleanAxis
-
-_AXIS_FORMS = (
-    "[bins, start, stop], {log: [bins, start, stop]}, {edges: [...]}, {integer: [start, stop]}, "
-    "{categories: [...]} or 'boolean'"
-)
-
-
-def _axis(value: Any) -> Any:
-    """Turn the short forms of an axis into the model's."""
-    if isinstance(value, list):
-        value = {"regular": value}
-    if value == "boolean":
-        return BooleanAxis(kind="boolean")
-    if not isinstance(value, dict) or len(value) != 1:
-        raise ValueError(f"expected an axis: {_AXIS_FORMS}")
-    (kind, content), *_ = value.items()
-    if kind in ("regular", "log"):
-        if not isinstance(content, list) or len(content) != 3:
-            raise ValueError("expected three numbers: [bins, start, stop]")
-        bins, start, stop = (_number(item) for item in content)
-        if not isinstance(bins, int):
-            raise ValueError(f"the number of bins must be an integer, not {bins}")
-        if not 1 <= bins <= MAX_BINS:
-            raise ValueError(f"the number of bins must be from 1 to {MAX_BINS}, not {bins}")
-        return RegularAxis(kind=kind, bins=bins, start=float(start), stop=float(stop))
-    if not isinstance(content, list):
-        raise ValueError(f"expected a list of numbers after {str(kind)!r}")
-    numbers = [_number(item) for item in content]
-    if kind == "edges":
-        if len(numbers) < 2:
-            raise ValueError("an axis needs at least two edges")
-        return VariableAxis(kind="edges", edges=[float(number) for number in numbers])
-    integers = [number for number in numbers if isinstance(number, int)]
-    if kind in ("integer", "categories") and len(integers) != len(numbers):
-        raise ValueError(f"{kind!r} takes integers")
-    if kind == "integer":
-        if len(integers) != 2:
-            raise ValueError("expected two integers: [start, stop]")
-        return IntegerAxis(kind="integer", start=integers[0], stop=integers[1])
-    if kind == "categories":
-        if not integers:
-            raise ValueError("an axis needs at least one category")
-        return CategoryAxis(kind="categories", categories=integers)
-    raise ValueError(f"unknown kind of axis {str(kind)!r}; write {_AXIS_FORMS}")
-
-
-def _number(value: Any) -> int | float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{str(value)!r} is not a number")
-    return _finite(value)
-
-
-AxisForm = Annotated[
-    Axis,
-    BeforeValidator(
-        _axis, json_schema_input_type=list[float] | dict[str, list[float]] | Literal["boolean"]
-    ),
-]
-"""An axis in any of its short forms."""
+def _patterns(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
 
 
 class Dimension(StrictModel):
@@ -195,6 +50,8 @@ class Fill(StrictModel):
         Events in which it has no value (``max`` of nothing) are not filled.
     title
         Of the histogram; its default names collection and selection.
+    only
+        Collections of the group that have this histogram; all without it.
     """
 
     of: ExpressionText | None = None
@@ -203,6 +60,9 @@ class Fill(StrictModel):
     axes: list[Dimension] = ModelField(default_factory=list)
     per_event: ExpressionText | None = None
     title: str = ""
+    only: Annotated[
+        list[Text] | None, BeforeValidator(_patterns, json_schema_input_type=str | list[str])
+    ] = None
 
     @model_validator(mode="after")
     def _says_it_once(self) -> Fill:
@@ -222,11 +82,36 @@ class Fill(StrictModel):
         return [Dimension.model_construct(of=self.of, axis=self.axis, label=self.label)]
 
 
-def _patterns(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
 Families = Annotated[list[Text], BeforeValidator(_patterns, json_schema_input_type=str | list[str])]
+
+
+class Rate(StrictModel):
+    """A rate curve: how many events have an object above each threshold.
+
+    Attributes
+    ----------
+    axis
+        Its edges are the thresholds: bin i counts the events in which the highest value of the
+        selected objects is at least the lower edge of bin i, compared in float64.
+    of
+        The value; its default is the field of the same name.
+    label, title
+        As in `Fill`.
+    unit
+        ``events``: counts; ``kHz``: counts times the collision rate over the events read.
+    """
+
+    axis: AxisForm
+    of: ExpressionText | None = None
+    label: str = ""
+    title: str = ""
+    unit: Literal["events", "kHz"] = "events"
+
+    @model_validator(mode="after")
+    def _has_thresholds(self) -> Rate:
+        if self.axis.kind not in ("regular", "log", "edges"):
+            raise ValueError(f"a rate curve needs thresholds, which a {self.axis.kind} axis lacks")
+        return self
 
 
 class Group(StrictModel):
@@ -235,17 +120,185 @@ class Group(StrictModel):
     Attributes
     ----------
     fill
-        The histograms by name.
+        Histograms by name.
+    rate
+        Rate curves by name, with the number of events read in ``norm``.
+    counter
+        Count the events with at least one selected object in ``rate``, and those read in ``norm``.
     families
         Key ``for``: selections to fill for, by collection: ``"Menu* x (all | EtaEB)"``. Without
         it the histograms are of the event, and all events are filled.
+    match
+        Name of a matching: ``fill`` is about its matched objects, and can say ``obj.pt`` and
+        ``gen.pt``; what goes without prefix is the object's.
+    efficiency
+        Name of a matching: ``fill`` is about the generated particles, all of them
+        (``h_effDen_...``) and the matched ones (``h_effNum_...``).
     weight
-        Weight of an entry.
+        Weight of an entry; of the event for rates and counters.
     """
 
-    fill: dict[Name, Fill] = ModelField(min_length=1)
+    fill: dict[Name, Fill] = ModelField(default_factory=dict)
+    rate: dict[Name, Rate] = ModelField(default_factory=dict)
+    counter: bool = False
     families: dict[Text, Families] | None = ModelField(default=None, alias="for", min_length=1)
+    match: Text | None = None
+    efficiency: Text | None = None
     weight: ExpressionText | None = None
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> Group:
+        if bool(self.fill) + bool(self.rate) + self.counter != 1:
+            raise ValueError("give one of 'fill', 'rate' and 'counter'")
+        matching = self.match or self.efficiency
+        if self.match and self.efficiency:
+            raise ValueError("give one of 'match' and 'efficiency'")
+        if matching and (self.families is not None or not self.fill):
+            raise ValueError("with a matching goes 'fill'; the matching itself says 'for' what")
+        if (self.rate or self.counter) and self.families is None:
+            raise ValueError("say 'for' which collections and selections")
+        return self
+
+
+class DerivedCollection(StrictModel):
+    """A collection computed from others; one of the first five keys says how.
+
+    Attributes
+    ----------
+    union
+        Collections whose objects it has, those of the first before those of the second.
+    pairs
+        One collection, all of whose pairs it has, or two, of which it has all combinations; the
+        objects are ``leg0`` and ``leg1``.
+    filter
+        The collection of whose objects it has those that pass ``where``.
+    highest
+        How many of the objects of ``of`` it has, the highest in ``by``.
+    match
+        The collection of whose objects it has, for each object of ``to``, the one with the
+        smallest ``best`` among those ``within`` reach; the two are ``obj`` and ``gen``.
+    where, of, by, to, within, best
+        As above.
+    define
+        Fields computed for it.
+    """
+
+    union: list[Text] | None = ModelField(default=None, min_length=2)
+    pairs: Annotated[
+        list[Text] | None,
+        BeforeValidator(_patterns, json_schema_input_type=str | list[str]),
+        ModelField(min_length=1, max_length=2),
+    ] = None
+    filter: Text | None = None
+    highest: Annotated[int, ModelField(ge=1)] | None = None
+    match: Text | None = None
+    where: ExpressionText | None = None
+    of: Text | None = None
+    by: ExpressionText | None = None
+    to: Text | None = None
+    within: ExpressionText | None = None
+    best: ExpressionText | None = None
+    define: dict[Identifier, ExpressionText] = ModelField(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> DerivedCollection:
+        needs = {
+            "union": (),
+            "pairs": (),
+            "filter": ("where",),
+            "highest": ("of", "by"),
+            "match": ("to", "within", "best"),
+        }
+        kinds = [kind for kind in needs if getattr(self, kind) is not None]
+        if len(kinds) != 1:
+            raise ValueError(f"give one of {', '.join(needs)}")
+        for key in ("where", "of", "by", "to", "within", "best"):
+            if key in needs[kinds[0]] and getattr(self, key) is None:
+                raise ValueError(f"{kinds[0]!r} needs {key!r}")
+            if key not in needs[kinds[0]] and getattr(self, key) is not None:
+                raise ValueError(f"{key!r} does not go with {kinds[0]!r}")
+        return self
+
+
+class MatchedObjects(StrictModel):
+    """The objects of one collection in a matching: their selections, and their own ``within``."""
+
+    selections: Families
+    within: ExpressionText | None = None
+
+
+def _matched(value: Any) -> Any:
+    return value if isinstance(value, dict) else {"selections": value}
+
+
+class Matching(StrictModel):
+    """Which objects are matched to which generated particles, for every pair of selections.
+
+    Attributes
+    ----------
+    to
+        Collection of the generated particles.
+    gen
+        Selections on it.
+    within
+        Condition for an object ``obj`` and a particle ``gen`` to be candidates.
+    best
+        Of the candidates of a particle that pass the object's selection, the one with the smallest
+        value is matched; on a tie the first in stored order. An object may be matched to several
+        particles.
+    objects
+        Key ``for``: by collection its selections, or a mapping with ``selections`` and ``within``.
+    """
+
+    to: Text
+    gen: Families
+    within: ExpressionText | None = None
+    best: ExpressionText
+    objects: dict[
+        Text,
+        Annotated[
+            MatchedObjects,
+            BeforeValidator(_matched, json_schema_input_type=str | list[str] | MatchedObjects),
+        ],
+    ] = ModelField(alias="for", min_length=1)
+
+    @model_validator(mode="after")
+    def _says_within(self) -> Matching:
+        for name, objects in self.objects.items():
+            if self.within is None and objects.within is None:
+                raise ValueError(f"'within' is missing, for all collections or for {str(name)!r}")
+        return self
+
+
+class BinnedLevel(StrictModel):
+    """A level of a table that is looked up by the bin of an expression."""
+
+    of: ExpressionText
+    edges: Annotated[list[float], ModelField(min_length=2)]
+
+
+class TableConfig(StrictModel):
+    """Numbers to look up, called like a function: ``online_pt(36, TkEle)``.
+
+    Attributes
+    ----------
+    arguments
+        Names of the arguments of the call.
+    by
+        What each level of ``values`` is looked up by: the name of an argument (the word given in
+        the call), ``selection`` (the first one named there that the object passes), or ``of`` an
+        expression with ``edges`` of bins (a list of values, one a bin).
+    values
+        The numbers; what is in no bin and passes no selection gets NaN, which passes no cut.
+    formula
+        What the table gives, if it is not the number itself, from the arguments and the names in a
+        mapping of numbers: ``(offline - b) / a``.
+    """
+
+    arguments: list[Identifier] = ModelField(default_factory=list)
+    by: Annotated[list[Text | BinnedLevel], ModelField(min_length=1)]
+    values: dict[str, Any] | list[Any]
+    formula: ExpressionText | None = None
 
 
 class Selection(StrictModel):
@@ -274,13 +327,25 @@ class HistoConfig(StrictModel):
     ----------
     version
         Of the configuration language.
+    collections
+        Collections derived from those of the dataset, computed only if something uses them.
+    tables
+        Thresholds and working points.
+    functions
+        Python functions by the name that expressions call them by, as ``module:function``. Naming
+        one here runs code of that module.
     selections
         Named conditions: an expression, or a mapping with ``cut`` and ``label``.
+    matches
+        Matchings of objects to generated particles, by name.
     histograms
         Groups of histograms by name of the folder they go to.
     """
 
     version: Version = 1
+    collections: dict[Identifier, DerivedCollection] = ModelField(default_factory=dict)
+    tables: dict[Identifier, TableConfig] = ModelField(default_factory=dict)
+    functions: dict[Identifier, Text] = ModelField(default_factory=dict)
     selections: dict[
         Name,
         Annotated[
@@ -290,8 +355,9 @@ class HistoConfig(StrictModel):
             ),
         ],
     ] = ModelField(default_factory=dict)
+    matches: dict[Name, Matching] = ModelField(default_factory=dict)
     histograms: dict[Name, Group] = ModelField(min_length=1)
 
     def normalised(self) -> dict[str, Any]:
-        """Return everything that the configuration says, with the defaults spelled out."""
-        return self.model_dump(mode="json", by_alias=True)
+        """Return everything that the configuration says beside the defaults."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)

@@ -31,11 +31,15 @@ class Function:
         Vectorised over arrays and Python numbers.
     doc
         What it gives, in a few words.
+    fields
+        Fields of an object that stand for it where the function is given objects: ``deltar(leg0,
+        leg1)``; empty if it only takes numbers.
     """
 
     arguments: tuple[str, ...]
     compute: Callable[..., Any]
     doc: str
+    fields: tuple[str, ...] = ()
 
 
 def deltaphi(first: Any, second: Any) -> Any:
@@ -50,8 +54,21 @@ def deltaphi(first: Any, second: Any) -> Any:
 
 def deltar(eta1: Any, phi1: Any, eta2: Any, phi2: Any) -> Any:
     """Return the distance in eta and phi, ``sqrt(deta**2 + dphi**2)``."""
+    return np.sqrt(deltar2(eta1, phi1, eta2, phi2))
+
+
+def deltar2(eta1: Any, phi1: Any, eta2: Any, phi2: Any) -> Any:
+    """Return the square of the distance in eta and phi, ``deta**2 + dphi**2``."""
     deta, dphi = eta1 - eta2, deltaphi(phi1, phi2)
-    return np.sqrt(deta * deta + dphi * dphi)
+    return deta * deta + dphi * dphi
+
+
+def pair_pt(pt1: Any, phi1: Any, pt2: Any, phi2: Any) -> Any:
+    """Return the transverse momentum in GeV of two objects together, in float64."""
+    pt1, phi1, pt2, phi2 = (np.asarray(leg, np.float64) for leg in (pt1, phi1, pt2, phi2))
+    return np.hypot(
+        pt1 * np.cos(phi1) + pt2 * np.cos(phi2), pt1 * np.sin(phi1) + pt2 * np.sin(phi2)
+    )
 
 
 def invariant_mass(*legs: Any) -> Any:
@@ -96,14 +113,27 @@ FUNCTIONS: Mapping[str, Function] = {
     "minimum": Function(("x", "y"), np.minimum, "the smaller of two values"),
     "maximum": Function(("x", "y"), np.maximum, "the larger of two values"),
     "where": Function(("condition", "x", "y"), np.where, "x where the condition holds, else y"),
-    "deltaphi": Function(("phi1", "phi2"), deltaphi, "phi1 - phi2 brought to [-pi, pi]"),
+    "deltaphi": Function(("phi1", "phi2"), deltaphi, "phi1 - phi2 brought to [-pi, pi]", ("phi",)),
     "deltar": Function(
-        ("eta1", "phi1", "eta2", "phi2"), deltar, "sqrt((eta1 - eta2)**2 + deltaphi(phi1, phi2)**2)"
+        ("eta1", "phi1", "eta2", "phi2"),
+        deltar,
+        "sqrt((eta1 - eta2)**2 + deltaphi(phi1, phi2)**2)",
+        ("eta", "phi"),
+    ),
+    "deltar2": Function(
+        ("eta1", "phi1", "eta2", "phi2"), deltar2, "the square of deltar", ("eta", "phi")
     ),
     "mass": Function(
         ("pt1", "eta1", "phi1", "pt2", "eta2", "phi2"),
         invariant_mass,
         "two-body mass of massless particles, in float64",
+        ("pt", "eta", "phi"),
+    ),
+    "pair_pt": Function(
+        ("pt1", "phi1", "pt2", "phi2"),
+        pair_pt,
+        "transverse momentum of two objects together, in float64",
+        ("pt", "phi"),
     ),
 }
 
@@ -197,11 +227,11 @@ def _extreme(ufunc: np.ufunc, values: Array, offsets: NDArray[np.int64]) -> Arra
 
 
 def _min(values: Array, offsets: NDArray[np.int64]) -> Array:
-    return _extreme(np.minimum, values, offsets)
+    return _extreme(np.fmin, values, offsets)
 
 
 def _max(values: Array, offsets: NDArray[np.int64]) -> Array:
-    return _extreme(np.maximum, values, offsets)
+    return _extreme(np.fmax, values, offsets)
 
 
 def _mean(values: Array, offsets: NDArray[np.int64]) -> Array:
@@ -214,7 +244,7 @@ REDUCTIONS: Mapping[str, Reduction] = {
     "all": Reduction(_all, True, True, "true if it holds for every object, also if there is none"),
     "count": Reduction(_count, True, True, "number of objects for which the condition holds"),
     "sum": Reduction(_sum, False, True, "sum in float64 (integers: int64), 0 without objects"),
-    "min": Reduction(_min, False, False, "smallest value, NaN without objects"),
-    "max": Reduction(_max, False, False, "largest value, NaN without objects"),
+    "min": Reduction(_min, False, False, "smallest value, leaving out NaN; NaN without objects"),
+    "max": Reduction(_max, False, False, "largest value, leaving out NaN; NaN without objects"),
     "mean": Reduction(_mean, False, False, "mean in float64, NaN without objects"),
 }

@@ -108,8 +108,13 @@ class SkimConfig(StrictModel):
     storage: Storage = ModelField(default_factory=Storage)
 
     def normalised(self) -> dict[str, Any]:
-        """Return what decides the content of partitions: everything but the samples."""
-        return self.model_dump(mode="json", by_alias=True, exclude={"samples"})
+        """Return what decides the content of partitions: everything but samples and defaults.
+
+        Without the defaults, a key that a later version adds leaves old configurations the same.
+        """
+        return self.model_dump(
+            mode="json", by_alias=True, exclude={"samples"}, exclude_defaults=True
+        )
 
 
 def configuration_hash(normalised: dict[str, Any]) -> str:

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from schemas.binding import Binder, Scope
+from schemas.binding import Binder
 from schemas.errors import ConfigError, nearest
+from schemas.evaluate import needed
 from schemas.event_schema import EVENT, Collection, EventSchema, Field
-from schemas.expressions import Node, needed
+from schemas.expressions import Node
 from schemas.load import location_of
 from schemas.ntuple import Layout
+from schemas.scope import Scope
 from schemas.skim_config import SkimConfig
 from schemas.syntax import Expression, parse
 from skim.reduce import Recipe, column

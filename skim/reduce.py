@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from schemas.evaluate import Evaluator, needed
 from schemas.event_schema import EVENT, EventSchema
 from schemas.events import Array, Events, Objects
-from schemas.expressions import Column, Evaluator, Node, needed
+from schemas.expressions import Column, Node
 
 
 @dataclass(frozen=True)

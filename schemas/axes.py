@@ -1,0 +1,160 @@
+"""Axes of histograms, in the short forms of a configuration."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, model_validator
+from pydantic import Field as ModelField
+
+from schemas.load import StrictModel
+
+MAX_BINS = 1_000_000
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError(f"{value!r} is not a finite number")
+    return value
+
+
+Bins = Annotated[int, ModelField(ge=1, le=MAX_BINS)]
+
+
+class RegularAxis(StrictModel):
+    """Bins of equal width, or of equal ratio for ``log``.
+
+    Attributes
+    ----------
+    kind
+        ``regular`` or ``log``.
+    bins
+        Their number.
+    start, stop
+        Lower edge of the first, upper edge of the last.
+    """
+
+    kind: Literal["regular", "log"]
+    bins: Bins
+    start: float
+    stop: float
+
+    @model_validator(mode="after")
+    def _is_an_interval(self) -> RegularAxis:
+        _finite(self.start), _finite(self.stop)
+        if not self.start < self.stop:
+            raise ValueError(f"the axis is empty: from {self.start:g} to {self.stop:g}")
+        if self.kind == "log" and self.start <= 0:
+            raise ValueError(f"a log axis must start above 0, not at {self.start:g}")
+        return self
+
+
+class VariableAxis(StrictModel):
+    """Bins between given edges, which increase."""
+
+    kind: Literal["edges"]
+    edges: Annotated[list[float], ModelField(min_length=2, max_length=MAX_BINS)]
+
+    @model_validator(mode="after")
+    def _increases(self) -> VariableAxis:
+        for low, high in zip(self.edges, self.edges[1:], strict=False):
+            if not low < high:
+                raise ValueError(f"the edges must increase: {low:g} is followed by {high:g}")
+        return self
+
+
+class IntegerAxis(StrictModel):
+    """One bin for each integer from ``start`` up to and without ``stop``."""
+
+    kind: Literal["integer"]
+    start: int
+    stop: int
+
+    @model_validator(mode="after")
+    def _is_an_interval(self) -> IntegerAxis:
+        if not 0 < self.stop - self.start <= MAX_BINS:
+            raise ValueError(f"the axis is empty: from {self.start} up to {self.stop}")
+        return self
+
+
+class CategoryAxis(StrictModel):
+    """One bin for each of the given integers; all others go to the overflow bin."""
+
+    kind: Literal["categories"]
+    categories: Annotated[list[int], ModelField(min_length=1, max_length=MAX_BINS)]
+
+    @model_validator(mode="after")
+    def _is_unique(self) -> CategoryAxis:
+        for index, value in enumerate(self.categories):
+            if value in self.categories[:index]:
+                raise ValueError(f"category {value} stands twice")
+        return self
+
+
+class BooleanAxis(StrictModel):
+    """Two bins, for false and true."""
+
+    kind: Literal["boolean"]
+
+
+Axis = RegularAxis | VariableAxis | IntegerAxis | CategoryAxis | BooleanAxis
+
+_AXIS_FORMS = (
+    "[bins, start, stop], {log: [bins, start, stop]}, {edges: [...]}, {integer: [start, stop]}, "
+    "{categories: [...]} or 'boolean'"
+)
+
+
+def _axis(value: Any) -> Any:
+    """Turn the short forms of an axis into the model's."""
+    if isinstance(value, list):
+        value = {"regular": value}
+    if value == "boolean":
+        return BooleanAxis(kind="boolean")
+    if not isinstance(value, dict) or len(value) != 1:
+        raise ValueError(f"expected an axis: {_AXIS_FORMS}")
+    (kind, content), *_ = value.items()
+    if kind in ("regular", "log"):
+        if not isinstance(content, list) or len(content) != 3:
+            raise ValueError("expected three numbers: [bins, start, stop]")
+        bins, start, stop = (_number(item) for item in content)
+        if not isinstance(bins, int):
+            raise ValueError(f"the number of bins must be an integer, not {bins}")
+        if not 1 <= bins <= MAX_BINS:
+            raise ValueError(f"the number of bins must be from 1 to {MAX_BINS}, not {bins}")
+        return RegularAxis(kind=kind, bins=bins, start=float(start), stop=float(stop))
+    if not isinstance(content, list):
+        raise ValueError(f"expected a list of numbers after {str(kind)!r}")
+    numbers = [_number(item) for item in content]
+    if kind == "edges":
+        if len(numbers) < 2:
+            raise ValueError("an axis needs at least two edges")
+        return VariableAxis(kind="edges", edges=[float(number) for number in numbers])
+    integers = [number for number in numbers if isinstance(number, int)]
+    if kind in ("integer", "categories") and len(integers) != len(numbers):
+        raise ValueError(f"{kind!r} takes integers")
+    if kind == "integer":
+        if len(integers) != 2:
+            raise ValueError("expected two integers: [start, stop]")
+        return IntegerAxis(kind="integer", start=integers[0], stop=integers[1])
+    if kind == "categories":
+        if not integers:
+            raise ValueError("an axis needs at least one category")
+        return CategoryAxis(kind="categories", categories=integers)
+    raise ValueError(f"unknown kind of axis {str(kind)!r}; write {_AXIS_FORMS}")
+
+
+def _number(value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{str(value)!r} is not a number")
+    return _finite(value)
+
+
+AxisForm = Annotated[
+    Axis,
+    BeforeValidator(
+        _axis, json_schema_input_type=list[float] | dict[str, list[float]] | Literal["boolean"]
+    ),
+]
+"""An axis in any of its short forms."""

@@ -1,0 +1,218 @@
+"""Values of bound expressions on one block of events, and what they read for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas import derived
+from schemas.derived import SELF, Derivation, Index, Made
+from schemas.event_schema import EVENT
+from schemas.events import Array
+from schemas.expressions import (
+    CONSTANT,
+    Apply,
+    Broadcast,
+    Column,
+    Columns,
+    Constant,
+    Join,
+    Node,
+    Number,
+    Reduce,
+    Take,
+)
+from schemas.operations import REDUCTIONS
+
+Derivations = Mapping[str, Derivation]
+
+
+def needed(
+    nodes: Iterable[Node], derivations: Derivations | None = None
+) -> tuple[set[tuple[str, str]], set[str]]:
+    """Tell what nodes read.
+
+    Parameters
+    ----------
+    nodes
+        What is to be computed.
+    derivations
+        The derived collections that they may be about.
+
+    Returns
+    -------
+    columns
+        ``(collection, field)``; for event-level columns ``(EVENT, column name)``.
+    collections
+        Those, stored ones, whose offsets are needed, with or without any of their fields.
+    """
+    known = derivations or {}
+    columns: set[tuple[str, str]] = set()
+    collections: set[str] = set()
+    levels: set[str] = set()
+    seen: set[str] = set()
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        if node.key in seen:
+            continue
+        seen.add(node.key)
+        waiting.extend(node.parts)
+        if isinstance(node, Column):
+            columns.add((node.level, node.field))
+        new = {node.level} | ({node.over} if isinstance(node, Reduce | Number) else set())
+        new -= {CONSTANT, EVENT} | levels
+        while new:
+            level = new.pop()
+            levels.add(level)
+            if level in known:
+                waiting.extend(known[level].nodes())
+                new |= set(known[level].sources) - levels
+            else:
+                collections.add(level)
+    return columns, collections
+
+
+class Evaluator:
+    """Computes nodes on one block of events.
+
+    Parameters
+    ----------
+    columns
+        The events.
+    derivations
+        The derived collections that nodes may be about.
+
+    Notes
+    -----
+    What is computed is kept as long as the evaluator, so that a part which occurs in many
+    expressions, or a derived collection, is computed once.
+    """
+
+    def __init__(self, columns: Columns, derivations: Derivations | None = None) -> None:
+        self.columns = columns
+        self.derivations = derivations or {}
+        self._known: dict[str, Any] = {}
+        self._made: dict[str, Made] = {}
+
+    def __call__(self, node: Node) -> Array:
+        """Return the values of a node, as many as its level has (constants: one per event)."""
+        with np.errstate(all="ignore"):  # x/0 and log(-1) are NaN or inf, as everywhere in NumPy
+            values = self._value(node)
+        if np.ndim(values) == 0:
+            return np.full(self.columns.size, values)
+        return np.asarray(values)
+
+    def offsets(self, level: str) -> Index:
+        """Return the offsets of a collection, stored or derived, N + 1 * int64."""
+        if level in self.derivations:
+            return self._make(level).offsets
+        return self.columns.offsets(level)
+
+    def empty_events(self, node: Node) -> NDArray[np.bool_] | None:
+        """Return which events leave a node without a value, or None if no event can.
+
+        These are the events in which ``min``, ``max`` or ``mean`` find no object (N * bool).
+        """
+        missing: NDArray[np.bool_] | None = None
+        for part in node.walk():
+            if (
+                isinstance(part, Reduce)
+                and part.default is None
+                and not REDUCTIONS[part.reduction].defined_when_empty
+            ):
+                offsets = self._selected(part)[1]
+                empty = offsets[1:] == offsets[:-1]
+                missing = empty if missing is None else missing | empty
+        return missing
+
+    def _value(self, node: Node) -> Any:
+        if isinstance(node, Constant):
+            return node.value
+        if node.key not in self._known:
+            self._known[node.key] = self._compute(node)
+        return self._known[node.key]
+
+    def _compute(self, node: Node) -> Any:
+        match node:
+            case Column():
+                return self.columns.column(node.level, node.field)
+            case Apply():
+                return node.compute(*(self._value(part) for part in node.parts))
+            case Broadcast():
+                values, offsets = self._value(node.parts[0]), self.offsets(node.level)
+                if np.ndim(values) == 0:
+                    return np.full(offsets[-1], values)
+                return np.repeat(values, np.diff(offsets))
+            case Take():
+                return self._value(node.parts[0])[self._index(node.level, node.reference)]
+            case Join():
+                values = np.concatenate([self._value(part) for part in node.parts])
+                return values[self._index(node.level, SELF)]
+            case Number():
+                return np.diff(self.offsets(node.over))
+            case Reduce():
+                values, offsets = self._selected(node)
+                result = REDUCTIONS[node.reduction].compute(values, offsets)
+                if node.default is not None:
+                    result = np.where(offsets[1:] == offsets[:-1], node.default, result)
+                return result
+        raise AssertionError(f"{type(node).__name__} has no value")
+
+    def _selected(self, node: Reduce) -> tuple[Array, Index]:
+        """Return values and offsets of the objects that a reduction runs over."""
+        offsets = self.offsets(node.over)
+        values = self._value(node.parts[0])
+        if np.ndim(values) == 0:
+            values = np.full(offsets[-1], values)
+        if len(node.parts) == 2:
+            mask = self._value(node.parts[1])
+            values = values[mask]
+            offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(mask)))[offsets]
+        return values, offsets
+
+    def _make(self, name: str) -> Made:
+        if name not in self._made:
+            self._made[name] = self._derive(self.derivations[name])
+        return self._made[name]
+
+    def _index(self, level: str, reference: str) -> Index:
+        """Return the positions that a derived collection refers to.
+
+        A filter has its source's references, too: those of the objects that it keeps.
+        """
+        made = self._make(level)
+        if reference in made.index:
+            return made.index[reference]
+        (source,) = self.derivations[level].sources
+        key = f"{level}.{reference}"
+        if key not in self._known:
+            self._known[key] = self._index(source, reference)[made.index[SELF]]
+        index: Index = self._known[key]
+        return index
+
+    def _derive(self, what: Derivation) -> Made:
+        sources = [self.offsets(source) for source in what.sources]
+        condition = None if what.condition is None else self._full(what.condition, sources[0])
+        match what.kind, sources:
+            case "union", _:
+                return derived.take_union(sources)
+            case "pairs", [offsets]:
+                return derived.take_pairs(offsets, what.references)
+            case "pairs", [first, second]:
+                return derived.take_product(first, second, what.references)
+            case "filter", [offsets] if condition is not None:
+                return derived.take_filter(condition, offsets)
+            case "highest", [offsets] if what.by is not None:
+                return derived.take_highest(self._full(what.by, offsets), offsets, what.number)
+            case "best", [offsets] if what.by is not None:
+                kept = self._index(what.sources[0], what.keep)
+                return derived.take_best(condition, self._full(what.by, offsets), kept, offsets)
+        raise AssertionError(f"{what.name} cannot be a {what.kind} of {len(sources)}")
+
+    def _full(self, node: Node, offsets: Index) -> Array:
+        values = self._value(node)
+        return np.full(offsets[-1], values) if np.ndim(values) == 0 else np.asarray(values)
