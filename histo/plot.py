@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 # A logarithmic scale pays where the largest bin exceeds a typical filled one by this factor.
 _LOG_RANGE = 100.0
 # The ten-colour sequence of CMS, safe for colour-blind readers: M. Petroff, arXiv:2107.02270.
-_COLORS = (
+COLORS = (
     "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6",
     "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
 )  # fmt: skip
 # Edges of the bins of a curve, N + 1, and where its error bars end, N.
 _Top = tuple[npt.NDArray[Any], npt.NDArray[Any]]
-_METADATA: dict[str, dict[str, None]] = {
+METADATA: dict[str, dict[str, None]] = {
     ".png": {"Software": None},
     ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
@@ -74,7 +74,7 @@ def draw(
         mplhep are not installed.
     """
     dimensions = {histogram.contents.ndim for _, histogram in curves}
-    if path.suffix not in _METADATA:
+    if path.suffix not in METADATA:
         raise UsageError(f"{path}: figures are written to .png or .pdf")
     if dimensions not in ({1}, {2}) or (dimensions == {2} and len(curves) > 1):
         names = ", ".join(histogram.name for _, histogram in curves) or "nothing"
@@ -83,18 +83,18 @@ def draw(
         )
     if not path.parent.is_dir():
         raise UsageError(f"{path}: there is no folder {path.parent}; make it first")
-    matplotlib = _require("matplotlib")
-    style = _require("mplhep").style.CMS
+    matplotlib = require("matplotlib")
+    style = require("mplhep").style.CMS
     with matplotlib.rc_context(style):
-        figure = _figure()
+        figure = new_figure()
         axes = figure.add_subplot()
         if dimensions == {1}:
             _draw_curves(figure, axes, curves, ylabel)
         else:
             _draw_map(figure, axes, curves[0][1], ylabel)
-        _write_around(figure, axes, title, text)
+        write_around(figure, axes, title, text)
         with replace_file(path) as temporary:
-            figure.savefig(temporary, format=path.suffix[1:], metadata=_METADATA[path.suffix])
+            figure.savefig(temporary, format=path.suffix[1:], metadata=METADATA[path.suffix])
 
 
 def poisson_errors(counts: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
@@ -120,7 +120,8 @@ def poisson_errors(counts: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     return np.where(n > 0, np.stack([filled - lower, upper - filled]), 0.0)
 
 
-def _figure() -> Figure:
+def new_figure() -> Figure:
+    """Return an empty figure that no list of pyplot's knows."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -132,7 +133,7 @@ def _figure() -> Figure:
 def _draw_curves(
     figure: Figure, axes: Axes, curves: Sequence[tuple[str, FilledHistogram]], ylabel: str
 ) -> None:
-    mplhep = _require("mplhep")
+    mplhep = require("mplhep")
     lines = []
     tops = []
     for i, (label, histogram) in enumerate(curves):
@@ -145,8 +146,8 @@ def _draw_curves(
             edges,
             yerr=errors,
             ax=axes,
-            color=_COLORS[i % len(_COLORS)],
-            linestyle=("-", "--", ":", "-.")[i // len(_COLORS) % 4],
+            color=COLORS[i % len(COLORS)],
+            linestyle=("-", "--", ":", "-.")[i // len(COLORS) % 4],
             linewidth=2,
             flow="none",
         )
@@ -155,13 +156,13 @@ def _draw_curves(
         tops.append((edges, values + errors[1]))
         if label:
             lines.append(curve.stairs)
-            curve.stairs.set_label(_mathtext(label))
+            curve.stairs.set_label(mathtext(label))
     first = curves[0][1]
     _name_bins(axes, first, "x", 0)
     axes.set_xlim(first.contents.axes[0].edges[0], first.contents.axes[0].edges[-1])
     if _is_logarithmic(first.contents.axes[0].edges):
         axes.set_xscale("log")
-    axes.set_ylabel(_mathtext(ylabel))
+    axes.set_ylabel(mathtext(ylabel))
     _scale(axes, np.concatenate([histogram.values()[1:-1] for _, histogram in curves]), tops)
     if lines:
         size = "small" if len(lines) <= 6 else "x-small"
@@ -184,7 +185,7 @@ def _draw_map(figure: Figure, axes: Axes, histogram: FilledHistogram, label: str
         rasterized=True,
     )
     bar = figure.colorbar(mesh, ax=axes, pad=0.02)
-    bar.set_label(_mathtext(label))
+    bar.set_label(mathtext(label))
     for position, which in enumerate("xy"):
         _name_bins(axes, histogram, which, position)
         if _is_logarithmic(histogram.contents.axes[position].edges):
@@ -192,11 +193,11 @@ def _draw_map(figure: Figure, axes: Axes, histogram: FilledHistogram, label: str
 
 
 def _name_bins(axes: Axes, histogram: FilledHistogram, which: str, position: int) -> None:
-    getattr(axes, f"set_{which}label")(_mathtext(histogram.labels[position]))
+    getattr(axes, f"set_{which}label")(mathtext(histogram.labels[position]))
     axis = histogram.contents.axes[position]
     categories = axis_categories(axis)
     if categories is not None:
-        shown = [_mathtext(category) for category in categories]
+        shown = [mathtext(category) for category in categories]
         getattr(axes, f"set_{which}ticks")(axis.centers, shown)
         axes.tick_params(axis=which, which="minor", length=0)  # type: ignore[arg-type]  # "x" or "y"
 
@@ -249,14 +250,15 @@ def _make_room(figure: Figure, axes: Axes, tops: list[_Top]) -> None:
     axes.set_ylim(low, max(high, needed))
 
 
-def _write_around(figure: Figure, axes: Axes, title: str, text: str) -> None:
+def write_around(figure: Figure, axes: Axes, title: str, text: str) -> None:
+    """Write title and text above a plot, as large as both fit."""
     left = 0.0
     if text:
-        written = _require("mplhep").cms.text(text=_mathtext(text), ax=axes, loc=0)
+        written = require("mplhep").cms.text(text=mathtext(text), ax=axes, loc=0)
         figure.draw_without_rendering()
         left = max(part.get_window_extent().x1 for part in written if part is not None)
     if title:
-        heading = axes.set_title(_mathtext(title), loc="right", fontsize="small")
+        heading = axes.set_title(mathtext(title), loc="right", fontsize="small")
         figure.draw_without_rendering()
         box = heading.get_window_extent()
         # as large as fits between the text and the corner, with a gap
@@ -265,7 +267,7 @@ def _write_around(figure: Figure, axes: Axes, title: str, text: str) -> None:
             heading.set_fontsize(heading.get_fontsize() * max(0.2, free / box.width))
 
 
-def _mathtext(label: str) -> str:
+def mathtext(label: str) -> str:
     """Convert a label, or take it literally if that makes no sense to matplotlib."""
     from matplotlib.mathtext import MathTextParser
 
@@ -277,7 +279,14 @@ def _mathtext(label: str) -> str:
     return converted
 
 
-def _require(module: str) -> Any:
+def require(module: str) -> Any:
+    """Import what figures need.
+
+    Raises
+    ------
+    UsageError
+        That says which extra to install, if it is missing.
+    """
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
