@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from schemas.errors import InputError, UsageError, nearest
 from schemas.ntuple import Layout, NtupleFormat, group_branches
 from skim.info import make_table, size
-from skim.read import describe_branch, open_file, reading
+from schemas.trees import describe_branch, open_file, reading
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -28,10 +28,10 @@ from schemas.manifest import (
 from schemas.ntuple import load_format
 from schemas.skim_config import SkimConfig, Storage, configuration_hash
 from schemas.storage import read_bytes
-from skim.plan import Range, check_same_fields, choose_samples, plan_ranges, probe_files
-from skim.read import Input, Ntuple, read_entries
-from skim.recipe import make_plan
-from skim.reduce import Recipe, reduce_events
+from runtime.inputs import Range, check_same_fields, choose_samples, plan_ranges, probe_files
+from schemas.trees import Input, Ntuple, read_entries
+from schemas.recipe import make_plan
+from schemas.reduction import Recipe, reduce_events
 from skim.write import write_partition
 
 logger = logging.getLogger(__name__)

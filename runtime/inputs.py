@@ -15,7 +15,7 @@ from runtime.scheduler import Scheduler
 from schemas.errors import InputError, UsageError, nearest
 from schemas.ntuple import NtupleFormat
 from schemas.skim_config import Sample, SkimConfig
-from skim.read import Ntuple, probe
+from schemas.trees import Ntuple, probe
 
 
 @dataclass(frozen=True)

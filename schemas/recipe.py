@@ -16,7 +16,7 @@ from schemas.ntuple import Layout
 from schemas.scope import Scope
 from schemas.skim_config import SkimConfig
 from schemas.syntax import Expression, parse
-from skim.reduce import Recipe, column
+from schemas.reduction import Recipe, column
 
 Pair = tuple[str, str]
 
