@@ -7,12 +7,17 @@ from pathlib import Path
 
 import click
 
+from runtime.console import progress_bar
 from runtime.scheduler import parse_scheduler
 
 
 @click.command(short_help="Fill histograms from datasets.")
 @click.argument("config", type=click.Path(path_type=Path))
-@click.argument("datasets", nargs=-1, required=True, metavar="DATASET...")
+@click.argument("datasets", nargs=-1, metavar="DATASET...")
+@click.option("--ntuples", type=click.Path(path_type=Path), metavar="SKIM_CONFIG",
+              help="Fill straight from the ntuples of a skim, without a dataset.")  # fmt: skip
+@click.option("--files", multiple=True, metavar="NAME=GLOB",
+              help="With --ntuples: give a sample, or replace its files.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="OUT",
               help="File to write: .root, .json or .pkl.")  # fmt: skip
 @click.option("--sample", "samples", multiple=True, metavar="NAME",
@@ -26,6 +31,8 @@ from runtime.scheduler import parse_scheduler
 def run(
     config: Path,
     datasets: tuple[str, ...],
+    ntuples: Path | None,
+    files: tuple[str, ...],
     output: Path,
     samples: tuple[str, ...],
     events: int | None,
@@ -37,18 +44,32 @@ def run(
     \b
     Example:
       histo run configs/histo/demo.yaml dataset -o histograms.root
+      histo run configs/histo/demo.yaml --ntuples configs/skim/demo.yaml -o check.root
     """
-    from histo.run import run as run_histo
+    from histo.run import run_source
+    from histo.sources import Datasets, Source, open_ntuples
     from histo.write import encoder, write_histograms
     from schemas.dataset import open_dataset
     from schemas.histo_config import HistoConfig
     from schemas.load import load_model
+    from schemas.skim_config import SkimConfig
 
+    if bool(datasets) == (ntuples is not None):
+        raise click.UsageError("give either one or more DATASET, or --ntuples SKIM_CONFIG")
+    if files and ntuples is None:
+        raise click.UsageError("--files goes with --ntuples; a dataset has its files already")
     encoder(output)  # refuses a wrong suffix before any work is done
     where = parse_scheduler(scheduler, workers)
     model = load_model(config, HistoConfig)
-    opened = [open_dataset(dataset) for dataset in datasets]
-    result = run_histo(model, opened, samples=samples, limit=events, scheduler=where)
+    source: Source
+    if ntuples is not None:
+        source = open_ntuples(
+            load_model(ntuples, SkimConfig), base=ntuples.parent, files=files, only=samples,
+            limit=events, scheduler=where, watch=progress_bar,
+        )  # fmt: skip
+    else:
+        source = Datasets([open_dataset(dataset) for dataset in datasets], samples, events)
+    result = run_source(model, source, scheduler=where)
     write_histograms(result, output)
     click.echo(f"{output}: {len(result.histograms)} histograms")
 

@@ -125,7 +125,7 @@ def _expand_matching(
         )
     match = config.matches[matching]
     for collection, member, gen in pairs_of(config, match):
-        legend = f"{_legend(config, member)}; {_legend(config, gen)}"
+        legend = _legend(config, member)
         stem = f"{collection}_{member.name}_{gen.name}"
         for key, fill in group.fill.items():
             if fill.only is not None and collection not in fill.only:

@@ -1,13 +1,10 @@
-"""Stage two from configuration and datasets to histograms."""
+"""Stage two from configuration and events to histograms."""
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import boost_histogram as bh
 import numpy as np
@@ -17,122 +14,28 @@ from histo.fill import Filled, fill, merge
 from histo.plan import Booking, Plan, make_plan
 from histo.rates import COLLISION_RATE, cumulative
 from histo.result import FilledHistogram, HistogramFile
+from histo.sources import Block, Datasets, Source
 from runtime.console import Watch, progress_bar
 from runtime.execute import map_reduce
 from runtime.scheduler import Scheduler
 from schemas.dataset import Dataset
-from schemas.errors import UsageError
 from schemas.event_schema import EVENT, EventSchema
-from schemas.events import Array, Events
+from schemas.events import Array, Events, Objects
 from schemas.histo_config import HistoConfig
-from schemas.parquet import read_events
 from schemas.skim_config import configuration_hash
-from schemas.storage import join
 
 READERS = ("l1skim", "boost-histogram", "numpy", "pyarrow")
 
 
-@dataclass(frozen=True)
-class FillTask:
-    """One partition to fill from.
-
-    Attributes
-    ----------
-    path
-        Of the Parquet file.
-    rows
-        Events in it, as the manifest says.
-    events
-        How many of them to take, from the first on.
-    events_read
-        Number of events that these are what the skim left of.
-    """
-
-    path: str
-    rows: int
-    events: int
-    events_read: int
-
-
-def prepare(
-    datasets: Sequence[Dataset], samples: Sequence[str] = (), limit: int | None = None
-) -> list[FillTask]:
-    """List the partitions to fill from.
-
-    Parameters
-    ----------
-    datasets
-        What to read.
-    samples
-        Names of samples to take; none for all. Each must be in at least one dataset.
-    limit
-        Number of events to take of each sample of each dataset; None for all.
+def fill_block(block: Block, plan: Plan) -> Filled:
+    """Read what a plan needs of a block of events, and fill all its histograms.
 
     Raises
     ------
-    UsageError
-        For an unknown sample.
+    DatasetError, InputError
+        If the block is damaged.
     """
-    for name in samples:
-        if all(name not in dataset.samples for dataset in datasets):
-            next(iter(datasets[0].partitions([name])), None)
-    tasks: list[FillTask] = []
-    for dataset in datasets:
-        left: dict[str, int] = {}
-        chosen = [name for name in dataset.samples if not samples or name in samples]
-        for name, partition in dataset.partitions(chosen):
-            rows = partition.events_kept
-            events = rows if limit is None else min(rows, left.setdefault(name, limit))
-            if limit is not None:
-                left[name] -= events
-            if events or not rows:
-                read = partition.events_read if events == rows else events
-                path = join(dataset.path, partition.path)
-                tasks.append(FillTask(path, rows, events, read))
-    return tasks
-
-
-def check_same_fields(plan: Plan, datasets: Sequence[Dataset]) -> None:
-    """Require every dataset to have the needed columns, with the types of the first.
-
-    Raises
-    ------
-    UsageError
-        Naming dataset and column.
-    """
-    first = _types(datasets[0].schema)
-    for dataset in datasets[1:]:
-        types = _types(dataset.schema)
-        for column in sorted(plan.columns):
-            if types.get(column) != first[column]:
-                name = column[1] if column[0] == EVENT else ".".join(column)
-                found = types.get(column)
-                has = f"has {name} as {found}" if found else f"has no {name}"
-                raise UsageError(
-                    f"dataset {dataset.path!r} {has}, and {datasets[0].path!r} has it as "
-                    f"{first[column]}; fill from them one by one"
-                )
-
-
-def _types(schema: EventSchema) -> dict[tuple[str, str], str]:
-    types = {(EVENT, name): field.type for name, field in schema.event_columns()}
-    for name, collection in schema.lists():
-        types |= {(name, field): info.type for field, info in collection.fields.items()}
-    return types
-
-
-def fill_partition(task: FillTask, plan: Plan, schema: EventSchema) -> Filled:
-    """Read what a plan needs of a partition, and fill all its histograms.
-
-    Raises
-    ------
-    DatasetError
-        If the partition is damaged.
-    """
-    events = read_events(task.path, schema, plan.columns, plan.collections, rows=task.rows)
-    if task.events < task.rows:
-        events = events.select(np.arange(task.rows) < task.events)
-    return fill(plan, events, task.events_read)
+    return fill(plan, block.load(plan), block.events_read)
 
 
 def run(
@@ -153,7 +56,7 @@ def run(
     datasets
         What to read, at least one.
     samples, limit
-        As in `prepare`.
+        As in `Datasets`.
     scheduler
         Where partitions are read.
     watch
@@ -168,48 +71,49 @@ def run(
     DatasetError
         If a partition is damaged.
     """
-    schema = datasets[0].schema
-    plan = make_plan(config, schema)
-    check_same_fields(plan, datasets)
-    tasks = prepare(datasets, samples, limit)
-    if tasks:
-        work = partial(fill_partition, plan=plan, schema=_needed(schema, plan))
-        with watch("filling partitions", len(tasks)) as advance:
-            filled = map_reduce(work, merge, tasks, scheduler=scheduler, progress=advance)
+    source = Datasets(datasets, samples, limit)
+    return run_source(config, source, scheduler=scheduler, watch=watch)
+
+
+def run_source(
+    config: HistoConfig, source: Source, *, scheduler: Scheduler, watch: Watch = progress_bar
+) -> HistogramFile:
+    """Fill the histograms of a configuration from any source of events; see `run`."""
+    plan = make_plan(config, source.schema)
+    blocks = source.blocks(plan)
+    if blocks:
+        work = partial(fill_block, plan=plan)
+        with watch("filling", len(blocks)) as advance:
+            filled = map_reduce(work, merge, blocks, scheduler=scheduler, progress=advance)
     else:
-        filled = fill(plan, _no_events(schema, plan), 0)
-    events_read = sum(task.events_read for task in tasks)
+        filled = fill(plan, _no_events(source.schema, plan), 0)
+    events_read = sum(block.events_read for block in blocks)
     histograms = [
         _histogram(booking, values, variances, events_read)
         for booking, values, variances in zip(
             plan.bookings, filled.values, filled.variances, strict=True
         )
     ]
+    normalised = config.normalised()
     return HistogramFile(
         {histogram.name: histogram for histogram in histograms},
-        _provenance(config, datasets, samples, limit),
+        {
+            **source.provenance(),
+            "configuration": normalised,
+            "configuration_hash": configuration_hash(normalised),
+            "software": {name: importlib.metadata.version(name) for name in READERS},
+        },
     )
-
-
-def _needed(schema: EventSchema, plan: Plan) -> EventSchema:
-    """Keep the collections that a task reads; what it carries should be small."""
-    kept = {name: c for name, c in schema.collections.items() if name in plan.collections}
-    return EventSchema(collections=kept)
 
 
 def _no_events(schema: EventSchema, plan: Plan) -> Events:
     """Return the columns that a plan needs, for no events."""
-    from schemas.events import Objects
-
-    types = _types(schema)
-    fields: dict[str, dict[str, Any]] = {name: {} for name in plan.collections}
-    columns: dict[str, Any] = {}
+    fields: dict[str, dict[str, Array]] = {name: {} for name in plan.collections}
+    columns = {n: np.empty(0, f.dtype) for n, f in schema.event_columns()}
     for collection, field in plan.columns:
-        nothing = np.empty(0, types[collection, field])
-        if collection == EVENT:
-            columns[field] = nothing
-        else:
-            fields[collection][field] = nothing
+        if collection != EVENT:
+            dtype = schema.collections[collection].fields[field].dtype
+            fields[collection][field] = np.empty(0, dtype)
     lists = {name: Objects(np.zeros(1, np.int64), values) for name, values in fields.items()}
     return Events(0, lists, columns)
 
@@ -235,36 +139,3 @@ def _histogram(
     view["value"] = values
     view["variance"] = variances
     return FilledHistogram(booking.name, booking.title, booking.labels, sums)
-
-
-def _provenance(
-    config: HistoConfig, datasets: Sequence[Dataset], samples: Sequence[str], limit: int | None
-) -> dict[str, Any]:
-    """Say what histograms were made from, without anything that differs between equal runs."""
-    normalised = config.normalised()
-    inputs = []
-    for dataset in datasets:
-        text = dataset.manifest.to_json()
-        inputs.append(
-            {
-                "path": dataset.path,
-                "manifest": hashlib.sha256(text.encode()).hexdigest()[:16],
-                "skim_configuration": dataset.manifest.configuration_hash,
-                "samples": {
-                    name: {
-                        "events_read": record.events_read,
-                        "events_kept": record.events_kept,
-                        "sum_of_weights": record.sum_of_weights,
-                    }
-                    for name, record in dataset.samples.items()
-                    if not samples or name in samples
-                },
-            }
-        )
-    return {
-        "datasets": inputs,
-        "events_per_sample": limit,
-        "configuration": normalised,
-        "configuration_hash": configuration_hash(normalised),
-        "software": {name: importlib.metadata.version(name) for name in READERS},
-    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection as Collection_
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -13,10 +14,10 @@ from schemas.event_schema import EVENT, Collection, EventSchema, Field
 from schemas.expressions import Node
 from schemas.load import location_of
 from schemas.ntuple import Layout
+from schemas.reduction import Recipe, column
 from schemas.scope import Scope
 from schemas.skim_config import SkimConfig
 from schemas.syntax import Expression, parse
-from schemas.reduction import Recipe, column
 
 Pair = tuple[str, str]
 
@@ -188,3 +189,49 @@ def _branches(recipe: Recipe, layout: Layout) -> dict[Pair, str]:
         fields = schema.collections[name].fields
         pairs.add((name, min(fields, key=lambda field: fields[field].dtype.itemsize)))
     return {pair: layout.branches[pair] for pair in layout.branches if pair in pairs}
+
+
+def prune(
+    plan: Plan, layout: Layout, columns: Collection_[Pair], collections: Collection_[str]
+) -> Plan:
+    """Leave of a plan what some columns of its dataset need.
+
+    Parameters
+    ----------
+    plan
+        From `make_plan` with the same layout.
+    layout
+        Of the ntuples.
+    columns
+        ``(collection, field)``; event-level ones ``(EVENT, column name)``.
+    collections
+        Those whose numbers of objects are needed.
+    """
+    recipe = plan.recipe
+    cut_columns, cut_collections = needed([recipe.events] if recipe.events else [])
+    wanted = cut_columns | set(columns)
+    lists = cut_collections | set(collections)
+    kept = {}
+    for name, collection in recipe.kept.collections.items():
+        fields = {
+            field: info
+            for field, info in collection.fields.items()
+            if _key(recipe.kept, name, field) in columns
+        }
+        if fields or name in collections:
+            kept[name] = collection.model_copy(update={"fields": fields})
+    pruned = Recipe(
+        kept=EventSchema(collections=kept),
+        fields={key: node for key, node in recipe.fields.items() if key in wanted},
+        collections=frozenset(lists),
+        objects={name: node for name, node in recipe.objects.items() if name in lists},
+        events=recipe.events,
+        weight=None,
+    )
+    return Plan(pruned, _branches(pruned, layout))
+
+
+def schema_of_inputs(schema: EventSchema, branches: Mapping[Pair, str]) -> EventSchema:
+    """Keep the collections that are read; what a task carries should be small."""
+    names = {collection for collection, _ in branches}
+    return EventSchema(collections={n: c for n, c in schema.collections.items() if n in names})

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from schemas.errors import InputError, UsageError, nearest
 from schemas.ntuple import Layout, NtupleFormat, group_branches
-from skim.info import make_table, size
 from schemas.trees import describe_branch, open_file, reading
+from skim.info import make_table, size
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -12,9 +12,9 @@ from typing import Any
 from runtime.console import Watch, progress_bar
 from runtime.execute import run_tasks
 from runtime.files import replace_file
+from runtime.inputs import Range, check_same_fields, choose_samples, plan_ranges, probe_files
 from runtime.scheduler import Scheduler
 from schemas.errors import UsageError
-from schemas.event_schema import EventSchema
 from schemas.load import location_of
 from schemas.manifest import (
     MANIFEST,
@@ -26,12 +26,11 @@ from schemas.manifest import (
     parse_manifest,
 )
 from schemas.ntuple import load_format
+from schemas.recipe import make_plan, schema_of_inputs
+from schemas.reduction import Recipe, reduce_events
 from schemas.skim_config import SkimConfig, Storage, configuration_hash
 from schemas.storage import read_bytes
-from runtime.inputs import Range, check_same_fields, choose_samples, plan_ranges, probe_files
 from schemas.trees import Input, Ntuple, read_entries
-from schemas.recipe import make_plan
-from schemas.reduction import Recipe, reduce_events
 from skim.write import write_partition
 
 logger = logging.getLogger(__name__)
@@ -136,7 +135,7 @@ def prepare(
     if present:
         _check_sources(present, samples)
     ranges = plan_ranges(samples, config.storage.partition_events, limit)
-    schema = _input_schema(ntuples[0].layout.schema, plan.branches)
+    schema = schema_of_inputs(ntuples[0].layout.schema, plan.branches)
     tasks = []
     for found in _missing(ranges, samples, present):
         where, number, source = found
@@ -148,12 +147,6 @@ def prepare(
             )
         )  # fmt: skip
     return SkimJob(output, plan.recipe, configuration, config.storage, samples, tasks, present)
-
-
-def _input_schema(schema: EventSchema, branches: Mapping[tuple[str, str], str]) -> EventSchema:
-    """Keep the collections that are read; what a task carries should be small."""
-    names = {collection for collection, _ in branches}
-    return EventSchema(collections={n: c for n, c in schema.collections.items() if n in names})
 
 
 def _present(output: Path, configuration: Mapping[str, Any]) -> Manifest | None:

@@ -1,0 +1,330 @@
+"""Where the events come from: partitions of datasets, or ntuples directly."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from histo.plan import Plan
+from runtime.console import Watch
+from runtime.inputs import check_same_fields, choose_samples, plan_ranges, probe_files
+from runtime.scheduler import Scheduler
+from schemas.dataset import Dataset
+from schemas.errors import UsageError
+from schemas.event_schema import EVENT, EventSchema
+from schemas.events import Events
+from schemas.load import location_of
+from schemas.ntuple import load_format
+from schemas.parquet import read_events
+from schemas.recipe import Plan as SkimPlan
+from schemas.recipe import make_plan, prune, schema_of_inputs
+from schemas.reduction import Recipe, reduce_events
+from schemas.skim_config import SkimConfig, configuration_hash
+from schemas.storage import join
+from schemas.trees import Input, Ntuple, read_entries
+
+ENTRIES_PER_BLOCK = 50_000
+"""Entries of an ntuple that one task reads."""
+
+
+class Block(Protocol):
+    """Some events, to be read by the task that fills from them."""
+
+    @property
+    def events_read(self) -> int:
+        """Number of events before any cut."""
+
+    def load(self, plan: Plan) -> Events:
+        """Read what a plan needs."""
+
+
+class Source(Protocol):
+    """All events of a run.
+
+    Attributes
+    ----------
+    schema
+        Their collections and fields.
+    """
+
+    @property
+    def schema(self) -> EventSchema:
+        """Their collections and fields."""
+
+    def blocks(self, plan: Plan) -> Sequence[Block]:
+        """List the blocks to fill from."""
+
+    def provenance(self) -> dict[str, Any]:
+        """Say what the events are, for the output."""
+
+
+@dataclass(frozen=True)
+class PartitionBlock:
+    """The first events of a partition of a dataset.
+
+    Attributes
+    ----------
+    path
+        Of the Parquet file.
+    schema
+        Of the dataset, as far as it is read.
+    rows
+        Events in the file, as the manifest says.
+    events
+        How many of them to take, from the first on.
+    events_read
+        Number of events that these are what the skim left of.
+    """
+
+    path: str
+    schema: EventSchema
+    rows: int
+    events: int
+    events_read: int
+
+    def load(self, plan: Plan) -> Events:
+        """Read what a plan needs of the partition.
+
+        Raises
+        ------
+        DatasetError
+            If it is damaged.
+        """
+        read = read_events(self.path, self.schema, plan.columns, plan.collections, rows=self.rows)
+        return read if self.events == self.rows else read.select(np.arange(self.rows) < self.events)
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """Datasets, one after the other.
+
+    Attributes
+    ----------
+    datasets
+        At least one.
+    samples
+        Names of samples to take; none for all. Each must be in at least one dataset.
+    limit
+        Number of events to take of each sample of each dataset; None for all.
+    """
+
+    datasets: Sequence[Dataset]
+    samples: Sequence[str] = ()
+    limit: int | None = None
+
+    @property
+    def schema(self) -> EventSchema:
+        """Collections and fields of the first dataset, which the others must share."""
+        return self.datasets[0].schema
+
+    def blocks(self, plan: Plan) -> list[PartitionBlock]:
+        """List the partitions to fill from.
+
+        Raises
+        ------
+        UsageError
+            For an unknown sample, datasets that disagree on a type, or a limit on events where the
+            plan needs to know how many were read for these.
+        """
+        self._check_samples()
+        self._check_types(plan)
+        kept = {n: c for n, c in self.schema.collections.items() if n in plan.collections}
+        schema = EventSchema(collections=kept)
+        blocks: list[PartitionBlock] = []
+        for dataset in self.datasets:
+            left: dict[str, int] = {}
+            chosen = [n for n in dataset.samples if not self.samples or n in self.samples]
+            for name, partition in dataset.partitions(chosen):
+                rows, read = partition.events_kept, partition.events_read
+                events = rows
+                if self.limit is not None:
+                    events = min(rows, left.setdefault(name, self.limit))
+                    left[name] -= events
+                    if events == 0 and rows:
+                        continue
+                if events < rows:
+                    if read != rows and plan.counts_events_read:
+                        raise UsageError(
+                            "--events cuts partitions of a skim that dropped events, so the events "
+                            "read for those left are not known, which rates need; leave it out"
+                        )
+                    read = events
+                path = join(dataset.path, partition.path)
+                blocks.append(PartitionBlock(path, schema, rows, events, read))
+        return blocks
+
+    def provenance(self) -> dict[str, Any]:
+        """Say which datasets and samples."""
+        return {
+            "datasets": [self._describe(dataset) for dataset in self.datasets],
+            "events_per_sample": self.limit,
+        }
+
+    def _describe(self, dataset: Dataset) -> dict[str, Any]:
+        text = dataset.manifest.to_json()
+        return {
+            "path": dataset.path,
+            "manifest": hashlib.sha256(text.encode()).hexdigest()[:16],
+            "skim_configuration": dataset.manifest.configuration_hash,
+            "samples": {
+                name: {
+                    "events_read": record.events_read,
+                    "events_kept": record.events_kept,
+                    "sum_of_weights": record.sum_of_weights,
+                }
+                for name, record in dataset.samples.items()
+                if not self.samples or name in self.samples
+            },
+        }
+
+    def _check_samples(self) -> None:
+        for name in self.samples:
+            if all(name not in dataset.samples for dataset in self.datasets):
+                self.datasets[0].partitions([name])  # says which names there are
+
+    def _check_types(self, plan: Plan) -> None:
+        first = _types(self.schema)
+        for dataset in self.datasets[1:]:
+            types = _types(dataset.schema)
+            for column in sorted(plan.columns):
+                if types.get(column) != first[column]:
+                    name = column[1] if column[0] == EVENT else ".".join(column)
+                    found = types.get(column)
+                    has = f"has {name} as {found}" if found else f"has no {name}"
+                    raise UsageError(
+                        f"dataset {dataset.path!r} {has}, and {self.datasets[0].path!r} has it as "
+                        f"{first[column]}; fill from them one by one"
+                    )
+
+
+def _types(schema: EventSchema) -> dict[tuple[str, str], str]:
+    types = {(EVENT, name): field.type for name, field in schema.event_columns()}
+    for name, collection in schema.lists():
+        types |= {(name, field): info.type for field, info in collection.fields.items()}
+    return types
+
+
+@dataclass(frozen=True)
+class EntriesBlock:
+    """A range of entries of an ntuple, and what a skim makes of them."""
+
+    source: Input
+    start: int
+    stop: int
+    recipe: Recipe
+
+    @property
+    def events_read(self) -> int:
+        """Number of entries."""
+        return self.stop - self.start
+
+    def load(self, plan: Plan) -> Events:  # noqa: ARG002  # the recipe is that of the plan
+        """Read and reduce the entries.
+
+        Raises
+        ------
+        InputError
+            If they cannot be read.
+        """
+        return reduce_events(read_entries(self.source, self.start, self.stop), self.recipe).events
+
+
+@dataclass(frozen=True)
+class Ntuples:
+    """Ntuples and the skim that they would have gone through.
+
+    Attributes
+    ----------
+    config
+        The skim's configuration.
+    samples
+        The probed files of each sample.
+    skim
+        The configuration resolved against them.
+    limit
+        Number of entries to take of each sample; None for all.
+    """
+
+    config: SkimConfig
+    samples: Mapping[str, Sequence[Ntuple]]
+    skim: SkimPlan
+    limit: int | None = None
+
+    @property
+    def schema(self) -> EventSchema:
+        """Collections and fields that the skim keeps."""
+        return self.skim.recipe.kept
+
+    def blocks(self, plan: Plan) -> list[EntriesBlock]:
+        """List the ranges of entries to fill from, reading only what a plan needs."""
+        layout = next(n for found in self.samples.values() for n in found).layout
+        pruned = prune(self.skim, layout, plan.columns, plan.collections)
+        schema = schema_of_inputs(layout.schema, pruned.branches)
+        ranges = plan_ranges(self.samples, ENTRIES_PER_BLOCK, self.limit)
+        return [
+            EntriesBlock(
+                Input(r.ntuple.url, r.ntuple.tree, pruned.branches, schema),
+                r.start, r.stop, pruned.recipe,
+            )
+            for r in ranges
+        ]  # fmt: skip
+
+    def provenance(self) -> dict[str, Any]:
+        """Say which files."""
+        normalised = self.config.normalised()
+        return {
+            "ntuples": {
+                name: [{"url": n.url, "uuid": n.uuid, "entries": n.entries} for n in found]
+                for name, found in self.samples.items()
+            },
+            "skim_configuration": normalised,
+            "skim_configuration_hash": configuration_hash(normalised),
+            "events_per_sample": self.limit,
+        }
+
+
+def open_ntuples(
+    config: SkimConfig,
+    *,
+    base: Path,
+    files: Sequence[str] = (),
+    only: Sequence[str] = (),
+    limit: int | None = None,
+    scheduler: Scheduler,
+    watch: Watch,
+) -> Ntuples:
+    """Find out what ntuples hold.
+
+    Parameters
+    ----------
+    config
+        The configuration of the skim.
+    base
+        Folder from which its relative paths start.
+    files, only
+        As in `choose_samples`.
+    limit
+        Number of entries to take of each sample; None for all.
+    scheduler
+        Where files are opened.
+    watch
+        Shows how far that has come.
+
+    Raises
+    ------
+    UsageError, ConfigError, InputError
+        For missing files, a configuration that does not fit, files that cannot be read.
+    """
+    form = load_format(config.format, base, location_of(config.format))
+    urls = choose_samples(config, base, files, only)
+    with watch("opening files", sum(map(len, urls.values()))) as advance:
+        samples = probe_files(urls, form, scheduler, advance)
+    ntuples = [ntuple for found in samples.values() for ntuple in found]
+    skim = make_plan(config, ntuples[0].layout)
+    check_same_fields(ntuples, skim.branches)
+    return Ntuples(config, samples, skim, limit)
