@@ -11,6 +11,7 @@ main = CommandGroup(
         "list": ("histo.commands:list_", "Show selections, histograms and what they read."),
         "diff": ("histo.commands:diff", "Compare two histogram files bin by bin."),
         "plot": ("histo.commands:plot", "Draw the histograms of a file."),
+        "schema": ("histo.commands:schema", "Print the JSON Schema of configurations."),
     },
     help="""Stage two: Parquet datasets to histograms.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -148,6 +149,22 @@ def plot(config: Path, files: tuple[Path, ...], output: Path, kind: str) -> None
     drawn = draw_figures(model, {str(path): read_histograms(path) for path in files}, output, kind)
     for path in drawn:
         click.echo(path)
+
+
+@click.command(short_help="Print the JSON Schema of configurations.")
+def schema() -> None:
+    """Print the JSON Schema of the configuration of `histo run`, for editors.
+
+    \b
+    Example:
+      histo schema > histo.schema.json
+      # then, on the first line of a configuration:
+      # yaml-language-server: $schema=histo.schema.json
+    """
+    from schemas.histo_config import HistoConfig
+    from schemas.json_schema import json_schema
+
+    click.echo(json.dumps(json_schema(HistoConfig, "Configuration of histo run"), indent=2))
 
 
 def _print(renderable: object) -> None:

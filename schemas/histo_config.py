@@ -185,9 +185,8 @@ class DerivedCollection(StrictModel):
 
     union: list[Text] | None = ModelField(default=None, min_length=2)
     pairs: Annotated[
-        list[Text] | None,
+        Annotated[list[Text], ModelField(min_length=1, max_length=2)] | None,
         BeforeValidator(_patterns, json_schema_input_type=str | list[str]),
-        ModelField(min_length=1, max_length=2),
     ] = None
     filter: Text | None = None
     highest: Annotated[int, ModelField(ge=1)] | None = None

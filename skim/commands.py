@@ -134,6 +134,22 @@ def info(dataset: str, as_json: bool) -> None:
     _print(render_provenance(opened.manifest))
 
 
+@click.command(short_help="Print the JSON Schema of configurations.")
+def schema() -> None:
+    """Print the JSON Schema of the configuration of `skim run`, for editors.
+
+    \b
+    Example:
+      skim schema > skim.schema.json
+      # then, on the first line of a configuration:
+      # yaml-language-server: $schema=skim.schema.json
+    """
+    from schemas.json_schema import json_schema
+    from schemas.skim_config import SkimConfig
+
+    click.echo(json.dumps(json_schema(SkimConfig, "Configuration of skim run"), indent=2))
+
+
 def _print(renderable: object) -> None:
     """Print a table or text on standard output, as wide as it needs where nobody is watching."""
     from rich.console import Console
