@@ -39,12 +39,12 @@ def run(
       histo run configs/histo/demo.yaml dataset -o histograms.root
     """
     from histo.run import run as run_histo
-    from histo.write import encoder, write_histograms
+    from histo.write import check_output, write_histograms
     from schemas.dataset import open_dataset
     from schemas.histo_config import HistoConfig
     from schemas.load import load_model
 
-    encoder(output)  # refuses a wrong suffix before any work is done
+    check_output(output)  # before any work is done
     where = parse_scheduler(scheduler, workers)
     model = load_model(config, HistoConfig)
     opened = [open_dataset(dataset) for dataset in datasets]

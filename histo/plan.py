@@ -106,6 +106,12 @@ class _Planner:
     def booking(self, entry: Entry) -> Booking:
         fill, collection = entry.fill, entry.collection
         if collection != EVENT and not self.schema.is_list(collection):
+            if collection in self.schema.collections:
+                raise ConfigError(
+                    f"{str(collection)!r} has one value per event; fill it for 'event', with "
+                    f"'of: {collection}.FIELD'",
+                    location_of(collection),
+                )
             known = [*(name for name, _ in self.schema.lists()), EVENT]
             raise ConfigError(
                 f"unknown collection {str(collection)!r}; {nearest(collection, known)}",
@@ -148,7 +154,8 @@ class _Planner:
             node = self.binder.selection(name, collection)
             self.resolved[name, collection] = node.key
             if result is not None:
-                node = apply("and", np.logical_and, (result, node), node.level)
+                level = node.level or result.level  # a constant has none
+                node = apply("and", np.logical_and, (result, node), level)
             result = node
         return result
 
@@ -159,8 +166,8 @@ class _Planner:
             return self.binder.bind(parse(entry.key), entry.collection)
         except ExpressionError as error:
             raise ConfigError(
-                f"histogram {entry.name!r} does not say what it shows, and {error.message}; add "
-                f"'of: EXPRESSION'{', ' + error.hint if error.hint else ''}",
+                f"histogram {entry.name!r} has no 'of: EXPRESSION', and {error.message}"
+                f"{'; ' + error.hint if error.hint else ''}",
                 location_of(entry.key),
             ) from error
 

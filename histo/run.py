@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -89,6 +89,8 @@ def prepare(
 def check_same_fields(plan: Plan, datasets: Sequence[Dataset]) -> None:
     """Require every dataset to have the needed columns, with the types of the first.
 
+    Of a collection whose objects are only counted, one field in common is enough.
+
     Raises
     ------
     UsageError
@@ -106,6 +108,19 @@ def check_same_fields(plan: Plan, datasets: Sequence[Dataset]) -> None:
                     f"dataset {dataset.path!r} {has}, and {datasets[0].path!r} has it as "
                     f"{first[column]}; fill from them one by one"
                 )
+    shared = _shared(datasets)
+    for name in sorted(plan.collections):
+        if not any(collection == name for collection, _ in shared):
+            raise UsageError(
+                f"datasets {', '.join(repr(d.path) for d in datasets)} have no field of {name} in "
+                "common; fill from them one by one"
+            )
+
+
+def _shared(datasets: Sequence[Dataset]) -> set[tuple[str, str]]:
+    """Return the columns that all datasets have with the same type."""
+    types = [_types(dataset.schema).items() for dataset in datasets]
+    return {column for column, _ in set(types[0]).intersection(*types[1:])}
 
 
 def _types(schema: EventSchema) -> dict[tuple[str, str], str]:
@@ -167,7 +182,7 @@ def run(
     check_same_fields(plan, datasets)
     tasks = prepare(datasets, samples, limit)
     if tasks:
-        work = partial(fill_partition, plan=plan, schema=_needed(schema, plan))
+        work = partial(fill_partition, plan=plan, schema=_needed(schema, plan, _shared(datasets)))
         with watch("filling partitions", len(tasks)) as advance:
             filled = map_reduce(work, merge, tasks, scheduler=scheduler, progress=advance)
     else:
@@ -184,9 +199,15 @@ def run(
     )
 
 
-def _needed(schema: EventSchema, plan: Plan) -> EventSchema:
-    """Keep the collections that a task reads; what it carries should be small."""
-    kept = {name: c for name, c in schema.collections.items() if name in plan.collections}
+def _needed(schema: EventSchema, plan: Plan, shared: Set[tuple[str, str]]) -> EventSchema:
+    """Keep what a task may read of any dataset; what it carries should be small."""
+    kept = {}
+    for name, collection in schema.collections.items():
+        if not schema.is_list(name):
+            kept[name] = collection
+        elif name in plan.collections:
+            fields = {f: info for f, info in collection.fields.items() if (name, f) in shared}
+            kept[name] = collection.model_copy(update={"fields": fields})
     return EventSchema(collections=kept)
 
 

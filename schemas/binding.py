@@ -82,9 +82,10 @@ class Binder:
         node = _Reading(self, expression, collection).value(expression.tree)
         if not self.scope.schema.is_list(collection):
             collection = EVENT
-        if collection == EVENT and node.level not in (EVENT, CONSTANT):
+        if node.level not in (collection, EVENT, CONSTANT):
+            wanted = "event" if collection == EVENT else f"object of {collection}"
             raise expression.error(
-                f"this has one value per object of {node.level}, where one per event is needed",
+                f"this has one value per object of {node.level}, where one per {wanted} is needed",
                 hint=f"reduce it with one of {', '.join(REDUCTIONS)}",
             )
         return broadcast(node, collection)
@@ -301,7 +302,9 @@ class _Reading:
         function = FUNCTIONS[name]
         usage = f"{name}({', '.join(function.arguments)})"
         if node.keywords or len(node.args) != len(function.arguments):
-            raise self.fail(f"{name!r} takes {len(function.arguments)} arguments: {usage}", node)
+            taken = len(function.arguments)
+            count = "1 argument" if taken == 1 else f"{taken} arguments"
+            raise self.fail(f"{name!r} takes {count}: {usage}", node)
         if name == "where":
             first = self.condition(node.args[0], "the first argument of 'where' takes")
             parts = (first, *(self.value(argument) for argument in node.args[1:]))
@@ -320,27 +323,30 @@ class _Reading:
                 raise self.fail("the default must be a number", keyword.value)
             default = value.value
         if name == "count" and not node.args and self.scope.schema.is_list(self.collection):
-            if self.where is not None:
-                return reduce(name, self.where)
-            return number(self.collection)
+            return self.count(self.collection)
         if len(node.args) != 1:
             hint = f"the {name} of two values is {name}imum(a, b)" if name in ("min", "max") else ""
             raise self.fail(f"{name!r} takes one argument, the values to reduce", node, hint)
         argument = node.args[0]
         if name == "count" and isinstance(argument, ast.Name) and self.is_collection(argument.id):
-            return number(argument.id)
+            return self.count(argument.id)
         if reduction.condition:
             values = self.condition(argument, f"{name!r} takes")
         else:
-            values = self.number(argument, f"{name!r} takes")
-            if name == "sum" and values.is_condition:
+            if name == "sum" and self.value(argument).is_condition:
                 raise self.fail("'sum' takes numbers", argument, "count(...) counts a condition")
+            values = self.number(argument, f"{name!r} takes")
         if values.level in (CONSTANT, EVENT):
             raise self.fail(
                 f"{name!r} needs values of objects, and this has one value per event", argument
             )
         where = self.where if values.level == self.collection else None
         return reduce(name, values, where, default)
+
+    def count(self, collection: str) -> Node:
+        if self.where is not None and collection == self.collection:
+            return reduce("count", self.where)
+        return number(collection)
 
     # -- names ------------------------------------------------------------------------------
 
@@ -360,15 +366,18 @@ class _Reading:
         for collection in (self.collection, EVENT):
             if name in scope.fields(collection):
                 return self.column(collection, name, node)
-        if scope.schema.is_list(name):
+        if name != EVENT and scope.fields(name):
             example = f"{name}.{next(iter(scope.fields(name)), 'pt')}"
             hint = f"name one of its fields, for instance {example}"
             raise self.fail(f"{name!r} is a collection, not a number", node, hint)
         known = [*own, *scope.selections, *scope.fields(EVENT)]
-        whose = f"of {self.collection} " if self.collection != EVENT else "of the event "
-        raise self.fail(
-            f"{name!r} is neither a field {whose}nor a selection", node, self.suggest(name, known)
+        whose = self.collection if self.collection != EVENT else "the event"
+        what = (
+            f"neither a field of {whose} nor a selection"
+            if scope.selections
+            else (f"not a field of {whose}")
         )
+        raise self.fail(f"{name!r} is {what}", node, self.suggest(name, known))
 
     def suggest(self, name: str, known: list[str]) -> str:
         """Suggest ``MET.pt`` for the branch name ``MET_pt``, else the nearest known name."""
@@ -388,6 +397,8 @@ class _Reading:
             raise self.fail("only 'Collection.field' has a dot", node)
         collection, name = node.value.id, node.attr
         known = [n for n in self.scope.schema.collections if n != EVENT]
+        if collection == EVENT and name in self.scope.fields(EVENT):
+            raise self.fail("fields of the event stand alone", node, f"write {name!r}")
         if collection not in known:
             raise self.fail(
                 f"unknown collection {collection!r}", node.value, nearest(collection, known)
@@ -396,8 +407,7 @@ class _Reading:
             return self.column(collection, name, node)
         if name in self.scope.selections and self.scope.schema.is_list(collection):
             return self.acyclic(lambda: self.binder.selection(name, collection), node)
-        known = [f"{collection}.{n}" for n in self.scope.fields(collection)]
-        hint = nearest(f"{collection}.{name}", known)
+        hint = nearest(name, self.scope.fields(collection))
         raise self.fail(f"{collection} has no field {name!r}", node, hint)
 
     def column(self, collection: str, name: str, node: ast.expr) -> Node:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.errors import ExpressionError
 from schemas.event_schema import EVENT
 from schemas.events import Array
 from schemas.operations import REDUCTIONS
@@ -197,7 +198,7 @@ class Evaluator:
             case Column():
                 return self.columns.column(node.level, node.field)
             case Apply():
-                return node.compute(*(self._value(part) for part in node.parts))
+                return _apply(node, [self._value(part) for part in node.parts])
             case Broadcast():
                 values, offsets = self._value(node.parts[0]), self.columns.offsets(node.level)
                 if np.ndim(values) == 0:
@@ -226,12 +227,25 @@ class Evaluator:
         return values, offsets
 
 
+def _apply(node: Apply, values: list[Any]) -> Any:
+    """Compute one part; what NumPy refuses depends on the values, and so is found only here."""
+    try:
+        return node.compute(*values)
+    except ValueError as error:
+        raise ExpressionError(
+            f"cannot be computed: {error}",
+            node.key,
+            (0, len(node.key)),
+            "write one of the numbers with a decimal point, for instance 2.0 ** n",
+        ) from error
+
+
 def apply(symbol: str, compute: Callable[..., Any], parts: tuple[Node, ...], level: str) -> Node:
-    """Make the node of an element-wise computation, finding its type by running it on nothing.
+    """Make the node of an element-wise computation, finding its type by running it on ones.
 
     Raises
     ------
-    TypeError, OverflowError
+    TypeError, ValueError, OverflowError
         By NumPy, if the computation does not exist for these types.
     """
     infix = len(parts) == 2 and (symbol in ("and", "or") or not symbol[0].isalpha())
@@ -243,8 +257,9 @@ def apply(symbol: str, compute: Callable[..., Any], parts: tuple[Node, ...], lev
     if level == CONSTANT:
         values = [part.value for part in parts if isinstance(part, Constant)]
         return constant(_fold(symbol, compute, values))
+    # one object, not none: NumPy refuses "hwQual ** -1" only where there is a value
     samples = [
-        part.value if isinstance(part, Constant) else np.empty(0, part.dtype) for part in parts
+        part.value if isinstance(part, Constant) else np.ones(1, part.dtype) for part in parts
     ]
     with np.errstate(all="ignore"):
         dtype = np.asarray(compute(*samples)).dtype
