@@ -31,8 +31,12 @@ def make_axis(axis: Axis) -> Any:
 def fillable(values: Array, axis: Axis) -> Array:
     """Return values in a type that the axis takes, changing the bin of none.
 
-    Axes of integers take 32 bits; what lies beyond is in a flow bin either way.
+    Axes of integers take 32 bits; what lies beyond is in a flow bin either way. An integer axis
+    subtracts its start in 32 bits too, and the far ends would come out on the other side.
     """
-    if isinstance(axis, IntegerAxis | CategoryAxis) and values.dtype.itemsize >= 4:
-        return np.clip(values, INT32.min, INT32.max).astype(np.int32)
-    return values
+    if not isinstance(axis, IntegerAxis | CategoryAxis):
+        return values
+    if values.dtype.itemsize >= 4:
+        values = np.clip(values, INT32.min, INT32.max)
+    values = values.astype(np.int32)
+    return np.clip(values, axis.start - 1, axis.stop) if isinstance(axis, IntegerAxis) else values

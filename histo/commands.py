@@ -49,7 +49,7 @@ def run(
     """
     from histo.run import run_source
     from histo.sources import Datasets, Source, open_ntuples
-    from histo.write import encoder, write_histograms
+    from histo.write import check_output, write_histograms
     from schemas.dataset import open_dataset
     from schemas.histo_config import HistoConfig
     from schemas.load import load_model
@@ -59,7 +59,7 @@ def run(
         raise click.UsageError("give either one or more DATASET, or --ntuples SKIM_CONFIG")
     if files and ntuples is None:
         raise click.UsageError("--files goes with --ntuples; a dataset has its files already")
-    encoder(output)  # refuses a wrong suffix before any work is done
+    check_output(output)  # before any work is done
     where = parse_scheduler(scheduler, workers)
     model = load_model(config, HistoConfig)
     source: Source

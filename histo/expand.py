@@ -66,7 +66,7 @@ def expand(config: HistoConfig) -> list[Entry]:
     if ALL in config.selections:
         raise ConfigError(
             f"{ALL!r} is the selection without any cut; choose another name",
-            location_of(config.selections[ALL].cut),
+            location_of(next(name for name in config.selections if name == ALL)),
         )
     entries: dict[str, Entry] = {}
     for name, group in config.histograms.items():

@@ -190,6 +190,12 @@ class _Planner:
 
     def check_collection(self, collection: str) -> None:
         if collection != EVENT and not self.scope.is_list(collection):
+            if collection in self.scope.schema.collections:
+                raise ConfigError(
+                    f"{str(collection)!r} has one value per event; fill it for 'event', with "
+                    f"'of: {collection}.FIELD'",
+                    location_of(collection),
+                )
             lists = [name for name in self.scope.collections() if self.scope.is_list(name)]
             known = [*(name for name in lists if name.isidentifier()), EVENT]
             raise ConfigError(
@@ -258,7 +264,7 @@ class _Planner:
                 f"histogram {entry.name!r}: a rate curve needs a number", location_of(entry.key)
             )
         if entry.collection != EVENT:
-            value, selection = reduce("max", value, selection), None
+            value, selection = reduce("max", value, _without_nan(value, selection)), None
         return Booking(
             name=entry.name,
             kind="rate",
@@ -276,6 +282,7 @@ class _Planner:
         selection = self.selection(entry.member, entry.collection)
         if entry.collection != EVENT:
             if selection is None:
+                self.binder.derive(str(entry.collection))
                 counts = (number(str(entry.collection)), constant(0))
                 selection = apply(">", np.greater, counts, EVENT)
             else:
@@ -299,7 +306,8 @@ class _Planner:
             node = self.binder.selection(name, str(collection))
             self.resolved[name, str(collection)] = node.key
             if result is not None:
-                node = apply("and", np.logical_and, (result, node), node.level)
+                level = node.level or result.level  # a constant has none
+                node = apply("and", np.logical_and, (result, node), level)
             result = node
         return result
 
@@ -310,8 +318,8 @@ class _Planner:
             return self.binder.bind(self.parse(entry.key), names)
         except ExpressionError as error:
             raise ConfigError(
-                f"histogram {entry.name!r} does not say what it shows, and {error.message}; add "
-                f"'of: EXPRESSION'{', ' + error.hint if error.hint else ''}",
+                f"histogram {entry.name!r} has no 'of: EXPRESSION', and {error.message}"
+                f"{'; ' + error.hint if error.hint else ''}",
                 location_of(entry.key),
             ) from error
 
@@ -327,6 +335,18 @@ class _Planner:
         return node
 
 
+def _without_nan(value: Node, selection: Node | None) -> Node | None:
+    """Leave objects without a number out of those that a rate is about."""
+    if value.dtype.kind != "f":
+        return selection
+    number = apply(
+        "not", np.logical_not, (apply("isnan", np.isnan, (value,), value.level),), value.level
+    )
+    if selection is None:
+        return number
+    return apply("and", np.logical_and, (selection, number), value.level)
+
+
 def _title(entry: Entry) -> str:
     gen = f", {entry.gen.name}" if entry.gen else ""
     return f"{entry.collection} {entry.member.name}{gen}"
@@ -338,7 +358,9 @@ def _check_axis(node: Node, dimension: Dimension, text: str, name: str) -> None:
     wanted = {"integer": "iu", "categories": "iu", "boolean": "b"}.get(kind)
     if wanted and node.dtype.kind not in wanted:
         needs = "a condition" if kind == "boolean" else "an integer"
-        hint = "" if kind == "boolean" else "; an axis [bins, start, stop] takes any number"
+        hint = (
+            "" if kind == "boolean" else "; a regular axis, [bins, start, stop], takes any number"
+        )
         raise ConfigError(
             f"histogram {name!r}: {kind!r} axis needs {needs}, and {text!r} is {node.dtype}{hint}",
             location_of(text),

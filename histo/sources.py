@@ -12,14 +12,20 @@ import numpy as np
 
 from histo.plan import Plan
 from runtime.console import Watch
-from runtime.inputs import check_same_fields, choose_samples, plan_ranges, probe_files
+from runtime.inputs import (
+    check_same_fields,
+    choose_samples,
+    merge_layouts,
+    plan_ranges,
+    probe_files,
+)
 from runtime.scheduler import Scheduler
 from schemas.dataset import Dataset
 from schemas.errors import UsageError
 from schemas.event_schema import EVENT, EventSchema
 from schemas.events import Events
 from schemas.load import location_of
-from schemas.ntuple import load_format
+from schemas.ntuple import Layout, load_format
 from schemas.parquet import read_events
 from schemas.recipe import Plan as SkimPlan
 from schemas.recipe import make_plan, prune, schema_of_inputs
@@ -133,8 +139,7 @@ class Datasets:
         """
         self._check_samples()
         self._check_types(plan)
-        kept = {n: c for n, c in self.schema.collections.items() if n in plan.collections}
-        schema = EventSchema(collections=kept)
+        schema = self._readable(plan)
         blocks: list[PartitionBlock] = []
         for dataset in self.datasets:
             left: dict[str, int] = {}
@@ -186,6 +191,31 @@ class Datasets:
         for name in self.samples:
             if all(name not in dataset.samples for dataset in self.datasets):
                 self.datasets[0].partitions([name])  # says which names there are
+
+    def _readable(self, plan: Plan) -> EventSchema:
+        """Return what a task may read of any dataset; what it carries should be small.
+
+        Raises
+        ------
+        UsageError
+            If the datasets share no field of a collection whose objects are counted.
+        """
+        types = [_types(dataset.schema).items() for dataset in self.datasets]
+        shared = {column for column, _ in set(types[0]).intersection(*types[1:])}
+        kept = {}
+        for name, collection in self.schema.collections.items():
+            if not self.schema.is_list(name):
+                kept[name] = collection
+            elif name in plan.collections:
+                fields = {f: info for f, info in collection.fields.items() if (name, f) in shared}
+                kept[name] = collection.model_copy(update={"fields": fields})
+                if not fields:
+                    paths = ", ".join(repr(dataset.path) for dataset in self.datasets)
+                    raise UsageError(
+                        f"datasets {paths} have no field of {name} in common; fill from them one "
+                        "by one"
+                    )
+        return EventSchema(collections=kept)
 
     def _check_types(self, plan: Plan) -> None:
         first = _types(self.schema)
@@ -244,14 +274,17 @@ class Ntuples:
         The skim's configuration.
     samples
         The probed files of each sample.
+    layout
+        Their branches.
     skim
-        The configuration resolved against them.
+        The configuration resolved against these.
     limit
         Number of entries to take of each sample; None for all.
     """
 
     config: SkimConfig
     samples: Mapping[str, Sequence[Ntuple]]
+    layout: Layout
     skim: SkimPlan
     limit: int | None = None
 
@@ -262,9 +295,8 @@ class Ntuples:
 
     def blocks(self, plan: Plan) -> list[EntriesBlock]:
         """List the ranges of entries to fill from, reading only what a plan needs."""
-        layout = next(n for found in self.samples.values() for n in found).layout
-        pruned = prune(self.skim, layout, plan.columns, plan.collections)
-        schema = schema_of_inputs(layout.schema, pruned.branches)
+        pruned = prune(self.skim, self.layout, plan.columns, plan.collections)
+        schema = schema_of_inputs(self.layout.schema, pruned.branches)
         ranges = plan_ranges(self.samples, ENTRIES_PER_BLOCK, self.limit)
         return [
             EntriesBlock(
@@ -325,6 +357,7 @@ def open_ntuples(
     with watch("opening files", sum(map(len, urls.values()))) as advance:
         samples = probe_files(urls, form, scheduler, advance)
     ntuples = [ntuple for found in samples.values() for ntuple in found]
-    skim = make_plan(config, ntuples[0].layout)
+    layout = merge_layouts(ntuples)
+    skim = make_plan(config, layout)
     check_same_fields(ntuples, skim.branches)
-    return Ntuples(config, samples, skim, limit)
+    return Ntuples(config, samples, layout, skim, limit)

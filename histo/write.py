@@ -53,18 +53,29 @@ def write_histograms(result: HistogramFile, path: Path) -> None:
     --------
     >>> write_histograms(result, Path("rates.root"))  # doctest: +SKIP
     """
-    encode = encoder(path)
-    if not path.parent.is_dir():
-        raise UsageError(f"{path}: there is no folder {path.parent}; make it first")
-    data = encode(result)
+    check_output(path)
+    data = encoder(path)(result)
     with replace_file(path) as temporary:
         temporary.write_bytes(data)
 
 
+def check_output(path: Path) -> None:
+    """Refuse a path that histograms cannot be written to, before there are any.
+
+    Raises
+    ------
+    UsageError
+        The suffix is another one, the folder does not exist, or a folder has this name.
+    """
+    encoder(path)
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: there is no folder {path.parent}; make it first")
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; choose another name")
+
+
 def encoder(path: Path) -> Callable[[HistogramFile], bytes]:
     """Return what turns histograms into the format that a path asks for.
-
-    Lets a command refuse a wrong suffix before it starts to work.
 
     Raises
     ------
@@ -75,8 +86,9 @@ def encoder(path: Path) -> Callable[[HistogramFile], bytes]:
     try:
         return encoders[path.suffix]
     except KeyError:
+        found = repr(path.suffix) if path.suffix else "no suffix"
         raise UsageError(
-            f"{path}: histograms are written to .root, .json or .pkl, got {path.suffix or 'none'!r}"
+            f"{path}: histograms are written to .root, .json or .pkl, got {found}"
         ) from None
 
 

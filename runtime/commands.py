@@ -7,7 +7,7 @@ import importlib
 import sys
 import traceback
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import click
 
@@ -89,10 +89,21 @@ class CommandGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in self.lazy_commands.items()])
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Understand the options of the group itself."""
+        if not args:  # shows the help
+            return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            raise _Misused.of(error) from error
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and end as its errors demand."""
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            raise _Misused.of(error) from error
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise  # click's own ways to end
         except KeyboardInterrupt:
@@ -111,6 +122,24 @@ class CommandGroup(click.Group):
             _end(ctx, f"{error.strerror}{place}{_remedy(error.errno)}")
         except Exception as error:  # noqa: BLE001 - the last place that can make a bug readable
             _end(ctx, _internal(error))
+
+
+class _Misused(click.UsageError):
+    """A command line that cannot be followed, said in one paragraph that starts with what is wrong.
+
+    Click starts with the usage, and leaves a line empty.
+    """
+
+    @classmethod
+    def of(cls, error: click.UsageError) -> _Misused:
+        """Take over an error of click's."""
+        return cls(error.format_message(), error.ctx)
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Write the error and the usage on standard error."""
+        click.echo(f"Error: {self.message}", file, err=True)
+        if self.ctx:
+            click.echo(f"{self.ctx.get_usage()}; more with --help", file, err=True)
 
 
 def _common_options() -> list[click.Option]:

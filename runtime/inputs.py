@@ -12,8 +12,10 @@ from pathlib import Path
 from runtime.execute import run_tasks
 from runtime.files import expand, is_url
 from runtime.scheduler import Scheduler
-from schemas.errors import InputError, UsageError, nearest
-from schemas.ntuple import NtupleFormat
+from schemas.errors import ConfigError, InputError, UsageError, nearest
+from schemas.event_schema import Collection, EventSchema
+from schemas.load import location_of
+from schemas.ntuple import Layout, NtupleFormat
 from schemas.skim_config import Sample, SkimConfig
 from schemas.trees import Ntuple, probe
 
@@ -64,6 +66,8 @@ def choose_samples(
     ------
     UsageError
         For a malformed ``NAME=GLOB``, an unknown sample, or a pattern that matches no file.
+    ConfigError
+        If such a pattern stands in the configuration.
     """
     patterns: dict[str, tuple[Path, list[str]]] = {
         name: (base, list(sample.files)) for name, sample in config.samples.items()
@@ -84,9 +88,22 @@ def choose_samples(
     if not chosen:
         raise UsageError("no samples: name some under 'samples', or give --files NAME=GLOB")
     return {
-        name: _absolute(url for pattern in found for url in expand(pattern, folder))
+        name: _absolute(url for pattern in found for url in _expand(pattern, folder))
         for name, (folder, found) in chosen.items()
     }
+
+
+def _expand(pattern: str, folder: Path) -> list[str]:
+    """Find the files of a pattern; an error has the place of one from a configuration."""
+    try:
+        urls = expand(pattern, folder)
+        for url in urls:
+            if not is_url(url) and Path(url).is_dir():
+                raise UsageError(f"{url!r} is a folder; name the files in it, as in '{url}/*.root'")
+    except UsageError as error:
+        place = location_of(pattern)
+        raise ConfigError(str(error), place) if place else error from None
+    return urls
 
 
 def _checked(name: str) -> str:
@@ -124,34 +141,54 @@ def probe_files(
     return {name: [by_url[url] for url in found] for name, found in samples.items()}
 
 
+def merge_layouts(ntuples: Sequence[Ntuple]) -> Layout:
+    """Return all branches that any of the files has, as the first file that has one says.
+
+    What a configuration keeps is chosen among these: were it the branches of one file, a pattern
+    would silently drop those that this file happens to lack.
+    """
+    collections: dict[str, Collection] = {}
+    branches: dict[tuple[str, str], str] = {}
+    unsupported: dict[str, str] = {}
+    for layout in (ntuple.layout for ntuple in ntuples):
+        for name, found in layout.schema.collections.items():
+            known = collections.setdefault(name, found).fields
+            new = {field: info for field, info in found.fields.items() if field not in known}
+            if new:
+                update = {"fields": {**known, **new}}
+                collections[name] = collections[name].model_copy(update=update)
+        branches |= {pair: name for pair, name in layout.branches.items() if pair not in branches}
+        unsupported |= layout.unsupported
+    return Layout(EventSchema(collections=collections), branches, unsupported)
+
+
 def check_same_fields(ntuples: Sequence[Ntuple], branches: Mapping[tuple[str, str], str]) -> None:
-    """Require every file to have the branches that are read, with the types of the first file.
+    """Require every file to have the branches that are read, each with the same type.
 
     Raises
     ------
     InputError
         Naming file, branch, what was expected and what was found.
     """
-    first = ntuples[0]
-    for ntuple in ntuples[1:]:
-        known = ntuple.layout.schema.collections
-        for (collection, field), branch in branches.items():
-            expected = first.layout.schema.collections[collection].fields[field].type
-            if collection not in known or field not in known[collection].fields:
+    for pair, branch in branches.items():
+        held = [(ntuple, _held(ntuple, *pair)) for ntuple in ntuples]
+        first, expected = next((ntuple, what) for ntuple, what in held if what)
+        for ntuple, what in held:
+            if not what:
                 hint = nearest(branch, ntuple.layout.branches.values())
                 raise InputError(
                     f"{ntuple.url}: has no branch {branch!r}, which {first.url} has; {hint}"
                 )
-            found = known[collection].fields[field].type
-            if found != expected or known[collection].kind != _kind(first, collection):
+            if what != expected:
                 raise InputError(
-                    f"{ntuple.url}: branch {branch!r} holds {known[collection].kind} {found}, and "
-                    f"{first.url} says {_kind(first, collection)} {expected}"
+                    f"{ntuple.url}: branch {branch!r} holds {what}, and {first.url} says {expected}"
                 )
 
 
-def _kind(ntuple: Ntuple, collection: str) -> str:
-    return ntuple.layout.schema.collections[collection].kind
+def _held(ntuple: Ntuple, collection: str, field: str) -> str:
+    """Return kind and type of a field, or nothing if the file does not have it."""
+    known = ntuple.layout.schema.collections.get(collection)
+    return f"{known.kind} {known.fields[field].type}" if known and field in known.fields else ""
 
 
 def plan_ranges(

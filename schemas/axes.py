@@ -12,11 +12,23 @@ from schemas.load import StrictModel
 
 MAX_BINS = 1_000_000
 
+MAX_INTEGER = 2**31 - 2
+"""On an axis of integers; the largest 32-bit one is left to stand for everything beyond."""
+
 
 def _finite(value: float) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{value!r} is not a finite number")
     return value
+
+
+def _check_integers(*values: int) -> None:
+    for value in values:
+        if abs(value) > MAX_INTEGER:
+            raise ValueError(
+                f"{value} is too large for an axis of integers, which has 32 bits; take a regular "
+                "axis, [bins, start, stop]"
+            )
 
 
 Bins = Annotated[int, ModelField(ge=1, le=MAX_BINS)]
@@ -45,6 +57,8 @@ class RegularAxis(StrictModel):
         _finite(self.start), _finite(self.stop)
         if not self.start < self.stop:
             raise ValueError(f"the axis is empty: from {self.start:g} to {self.stop:g}")
+        if not math.isfinite(self.stop - self.start):
+            raise ValueError(f"the axis is too wide: from {self.start:g} to {self.stop:g}")
         if self.kind == "log" and self.start <= 0:
             raise ValueError(f"a log axis must start above 0, not at {self.start:g}")
         return self
@@ -75,6 +89,7 @@ class IntegerAxis(StrictModel):
     def _is_an_interval(self) -> IntegerAxis:
         if not 0 < self.stop - self.start <= MAX_BINS:
             raise ValueError(f"the axis is empty: from {self.start} up to {self.stop}")
+        _check_integers(self.start, self.stop)
         return self
 
 
@@ -89,6 +104,7 @@ class CategoryAxis(StrictModel):
         for index, value in enumerate(self.categories):
             if value in self.categories[:index]:
                 raise ValueError(f"category {value} stands twice")
+        _check_integers(*self.categories)
         return self
 
 

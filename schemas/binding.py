@@ -73,9 +73,10 @@ class Binder:
             self.derive(collection)
         else:
             collection = EVENT
-        if collection == EVENT and node.level not in (EVENT, CONSTANT):
+        if node.level not in (collection, EVENT, CONSTANT):
+            wanted = "event" if collection == EVENT else f"object of {collection}"
             raise expression.error(
-                f"this has one value per object of {node.level}, where one per event is needed",
+                f"this has one value per object of {node.level}, where one per {wanted} is needed",
                 hint=f"reduce it with one of {', '.join(REDUCTIONS)}",
             )
         return broadcast(node, collection)
@@ -375,8 +376,9 @@ class _Reading:
             return self.apply(name, function.compute, parts, node)
         usage = f"{name}({', '.join(function.arguments)})"
         if node.keywords or len(node.args) != len(function.arguments):
-            several = f"{len(function.arguments)} argument{'s'[: len(function.arguments) > 1]}"
-            raise self.fail(f"{name!r} takes {several}: {usage}", node)
+            taken = len(function.arguments)
+            count = "1 argument" if taken == 1 else f"{taken} arguments"
+            raise self.fail(f"{name!r} takes {count}: {usage}", node)
         if name == "where":
             first = self.condition(node.args[0], "the first argument of 'where' takes")
             parts = (first, *(self.value(argument) for argument in node.args[1:]))
@@ -472,27 +474,31 @@ class _Reading:
                 raise self.fail("the default must be a number", keyword.value)
             default = value.value
         if name == "count" and not node.args and self.scope.is_list(self.collection):
-            if self.where is not None:
-                return reduce(name, self.where)
-            return number(self.collection)
+            return self.count(self.collection)
         if len(node.args) != 1:
             hint = f"the {name} of two values is {name}imum(a, b)" if name in ("min", "max") else ""
             raise self.fail(f"{name!r} takes one argument, the values to reduce", node, hint)
         argument = node.args[0]
         if name == "count" and isinstance(argument, ast.Name) and self.is_collection(argument.id):
-            return number(argument.id)
+            return self.count(argument.id)
         if reduction.condition:
             values = self.condition(argument, f"{name!r} takes")
         else:
-            values = self.number(argument, f"{name!r} takes")
-            if name == "sum" and values.is_condition:
+            if name == "sum" and self.value(argument).is_condition:
                 raise self.fail("'sum' takes numbers", argument, "count(...) counts a condition")
+            values = self.number(argument, f"{name!r} takes")
         if values.level in (CONSTANT, EVENT):
             raise self.fail(
                 f"{name!r} needs values of objects, and this has one value per event", argument
             )
         where = self.where if values.level == self.collection else None
         return reduce(name, values, where, default)
+
+    def count(self, collection: str) -> Node:
+        if self.where is not None and collection == self.collection:
+            return reduce("count", self.where)
+        self.binder.derive(collection)
+        return number(collection)
 
     # -- names ------------------------------------------------------------------------------
 
@@ -515,19 +521,19 @@ class _Reading:
             found = self.member(collection, name, node)
             if found is not None:
                 return found
-        if scope.is_list(name):
-            example = f"{name}.{next(iter(scope.fields(name)), 'pt')}"
+        target = scope.references(self.collection).get(name)
+        if target is not None or (name != EVENT and scope.fields(name)):
+            example = f"{name}.{next(iter(scope.fields(target or name)), 'pt')}"
             hint = f"name one of its fields, for instance {example}"
-            raise self.fail(f"{name!r} is a collection, not a number", node, hint)
-        if name in scope.references(self.collection):
-            target = scope.references(self.collection)[name]
-            example = f"{name}.{next(iter(scope.fields(target)), 'pt')}"
-            hint = f"name one of its fields, for instance {example}"
-            raise self.fail(f"{name!r} is an object of {target}, not a number", node, hint)
-        whose = f"of {self.collection} " if self.collection != EVENT else "of the event "
-        raise self.fail(
-            f"{name!r} is neither a field {whose}nor a selection", node, self.suggest(name)
+            what = "a collection" if target is None else f"an object of {target}"
+            raise self.fail(f"{name!r} is {what}, not a number", node, hint)
+        whose = self.collection if self.collection != EVENT else "the event"
+        what = (
+            f"neither a field of {whose} nor a selection"
+            if scope.selections
+            else f"not a field of {whose}"
         )
+        raise self.fail(f"{name!r} is {what}", node, self.suggest(name))
 
     def suggest(self, name: str) -> str:
         """Suggest ``MET.pt`` for the branch name ``MET_pt``, else the nearest known name."""
@@ -554,6 +560,8 @@ class _Reading:
         if inner.id in self.scope.references(self.collection):
             return self.follow(self.collection, inner.id, attributes, inner)
         known = [*self.scope.references(self.collection), *self.scope.collections()]
+        if inner.id == EVENT and attributes[0].attr in self.scope.fields(EVENT):
+            raise self.fail("fields of the event stand alone", node, f"write {node.attr!r}")
         if inner.id not in known:
             raise self.fail(f"unknown collection {inner.id!r}", inner, nearest(inner.id, known))
         return self.path(inner.id, attributes)
@@ -572,15 +580,15 @@ class _Reading:
         names = [*self.scope.fields(collection), *self.scope.references(collection)]
         if self.scope.is_list(collection):
             names += self.scope.selections
-        prefix = self.expression.source(first.value)
-        hint = nearest(f"{prefix}.{name}", [f"{prefix}.{known}" for known in names])
-        raise self.fail(f"{collection} has no field {name!r}", first, hint)
+        raise self.fail(f"{collection} has no field {name!r}", first, nearest(name, names))
 
     def follow(
         self, collection: str, reference: str, attributes: list[ast.Attribute], node: ast.expr
     ) -> Node:
         """Resolve what stands behind a reference of a collection."""
         references = self.scope.references(collection)
+        if not references:
+            raise self.fail("only 'Collection.field' has a dot", attributes[-1])
         if reference not in references:
             hint = nearest(reference, references)
             raise self.fail(f"objects of {collection} have no {reference!r}", node, hint)

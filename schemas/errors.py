@@ -137,7 +137,10 @@ class ExpressionError(ConfigError):
         start, stop = self.span
         first = self.text.rfind("\n", 0, start) + 1
         line = self.text[first:].partition("\n")[0]
-        lines = [self.headline, *_marked(line, start - first, stop - start)]
+        if not line.strip() and self.location and self.location.text:
+            lines = super().__str__().splitlines()  # an empty text shows nothing: show its line
+        else:
+            lines = [self.headline, *_marked(line, start - first, stop - start)]
         return "\n".join([*lines, self.hint] if self.hint else lines)
 
 
@@ -178,6 +181,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     for candidate in names:
         folded.setdefault(candidate.lower(), candidate)
     close = difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.6)
+    if name.lower() in close:
+        close = [name.lower()]
     if close:
         return f"did you mean {' or '.join(repr(folded[match]) for match in close)}?"
     if not names:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from schemas import derived
 from schemas.derived import SELF, Derivation, Index, Made
+from schemas.errors import ExpressionError
 from schemas.event_schema import EVENT
 from schemas.events import Array
 from schemas.expressions import (
@@ -141,7 +142,7 @@ class Evaluator:
             case Column():
                 return self.columns.column(node.level, node.field)
             case Apply():
-                return node.compute(*(self._value(part) for part in node.parts))
+                return _apply(node, [self._value(part) for part in node.parts])
             case Broadcast():
                 values, offsets = self._value(node.parts[0]), self.offsets(node.level)
                 if np.ndim(values) == 0:
@@ -216,3 +217,16 @@ class Evaluator:
     def _full(self, node: Node, offsets: Index) -> Array:
         values = self._value(node)
         return np.full(offsets[-1], values) if np.ndim(values) == 0 else np.asarray(values)
+
+
+def _apply(node: Apply, values: list[Any]) -> Any:
+    """Compute one part; what NumPy refuses depends on the values, and so is found only here."""
+    try:
+        return node.compute(*values)
+    except ValueError as error:
+        raise ExpressionError(
+            f"cannot be computed: {error}",
+            node.key,
+            (0, len(node.key)),
+            "write one of the numbers with a decimal point, for instance 2.0 ** n",
+        ) from error

@@ -150,11 +150,11 @@ class Columns(Protocol):
 
 
 def apply(symbol: str, compute: Callable[..., Any], parts: tuple[Node, ...], level: str) -> Node:
-    """Make the node of an element-wise computation, finding its type by running it on nothing.
+    """Make the node of an element-wise computation, finding its type by running it on ones.
 
     Raises
     ------
-    TypeError, OverflowError
+    TypeError, ValueError, OverflowError
         By NumPy, if the computation does not exist for these types.
     """
     infix = len(parts) == 2 and (symbol in ("and", "or") or not symbol[0].isalpha())
@@ -166,8 +166,9 @@ def apply(symbol: str, compute: Callable[..., Any], parts: tuple[Node, ...], lev
     if level == CONSTANT:
         values = [part.value for part in parts if isinstance(part, Constant)]
         return constant(_fold(symbol, compute, values))
+    # one object, not none: NumPy refuses "hwQual ** -1" only where there is a value
     samples = [
-        part.value if isinstance(part, Constant) else np.empty(0, part.dtype) for part in parts
+        part.value if isinstance(part, Constant) else np.ones(1, part.dtype) for part in parts
     ]
     with np.errstate(all="ignore"):
         dtype = np.asarray(compute(*samples)).dtype

@@ -82,7 +82,11 @@ class Fill(StrictModel):
         return [Dimension.model_construct(of=self.of, axis=self.axis, label=self.label)]
 
 
-Families = Annotated[list[Text], BeforeValidator(_patterns, json_schema_input_type=str | list[str])]
+Families = Annotated[
+    list[Text],
+    BeforeValidator(_patterns, json_schema_input_type=str | list[str]),
+    ModelField(min_length=1),
+]
 
 
 class Rate(StrictModel):
@@ -358,5 +362,5 @@ class HistoConfig(StrictModel):
     histograms: dict[Name, Group] = ModelField(min_length=1)
 
     def normalised(self) -> dict[str, Any]:
-        """Return everything that the configuration says beside the defaults."""
-        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        """Return everything that the configuration says, with the defaults spelled out."""
+        return self.model_dump(mode="json", by_alias=True)

@@ -29,6 +29,7 @@ Model = TypeVar("Model", bound=pydantic.BaseModel)
 
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_BANG = re.compile(r":\s+(!(?!!)[^,}]*)")  # a value that starts with '!': a tag to YAML
 _SPECIAL: Mapping[str, Any] = {"": None, "null": None, "~": None, "true": True, "false": False}
 
 
@@ -107,6 +108,16 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # overrides a class attribute
 
 
+_PREFIX = "tag:yaml.org,2002:"  # of the tags that are written with two exclamation marks
+_TAGS = frozenset(f"{_PREFIX}{kind}" for kind in ("str", "seq", "map"))
+
+
+def _not_a_tag(tag: str) -> str:
+    if tag.startswith("!"):
+        return "YAML takes what starts with '!' for a tag; put it in quotes, or write 'not'"
+    return f"tags such as '!!{tag.removeprefix(_PREFIX)}' are not supported; write plain YAML"
+
+
 class _Composer:
     """Turns YAML nodes into plain data and remembers places."""
 
@@ -116,7 +127,7 @@ class _Composer:
         self.lines = text.split("\n")
         self.nodes = 0
 
-    def place(self, node: yaml.Node) -> Location:
+    def place(self, node: Any) -> Location:  # a node, or an event of the parser
         start, end = node.start_mark, node.end_mark
         text = self.lines[start.line] if start.line < len(self.lines) else ""
         stop = end.column if end.line == start.line else len(text)
@@ -127,6 +138,8 @@ class _Composer:
     def build(self, node: yaml.Node, path: Path_) -> Any:
         self.nodes += 1
         place = self.place(node)
+        if node.tag not in _TAGS:
+            raise ConfigError(_not_a_tag(node.tag), place)
         if self.nodes > MAX_NODES or len(path) > MAX_DEPTH:
             raise ConfigError(
                 f"the configuration is too large: over {MAX_NODES} values with its aliases "
@@ -156,10 +169,6 @@ class _Composer:
         return made
 
     def _scalar(self, node: yaml.Node, place: Location) -> Any:
-        if node.tag != "tag:yaml.org,2002:str":
-            raise ConfigError(
-                f"tags such as {node.tag!r} are not supported; write plain YAML", place
-            )
         text = str(node.value)
         if not getattr(node, "style", None):  # plain: None or "", depending on the parser
             if text in _SPECIAL:
@@ -189,22 +198,49 @@ def parse_yaml(text: str, file: str) -> Document:
     composer = _Composer(file, text)
     loader = _Loader(text)
     try:
+        _check_depth(text, composer)
         node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = Location(file)
-        if mark:
-            lines = [*composer.lines, ""]
-            place = Location(file, mark.line + 1, mark.column + 1, lines[mark.line])
-        raise ConfigError(f"not valid YAML: {error.problem or error.context}", place) from error
+        raise _not_yaml(error, composer) from error
     except (yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(f"not valid YAML: {error}", Location(file)) from error
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"not valid YAML: {reason}", Location(file)) from error
     finally:
         loader.dispose()
     if not isinstance(node, yaml.MappingNode):
         raise ConfigError("expected 'key: value' lines at the top", Location(file, 1))
     composer.document.data.update(composer.build(node, ()))
     return composer.document
+
+
+def _check_depth(text: str, composer: _Composer) -> None:
+    """Refuse deep nesting before nodes are made of it: libyaml does that by recursion, in C."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH + 1:
+            raise ConfigError(f"nested deeper than {MAX_DEPTH}", composer.place(event))
+
+
+def _not_yaml(error: yaml.MarkedYAMLError, composer: _Composer) -> ConfigError:
+    """Say where the text stops to be YAML: where something opens, if it is never closed."""
+    lines = [*composer.lines, ""]
+    mark, problem = error.problem_mark, error.problem
+    if problem and problem.startswith("but "):
+        problem = f"{error.context}, {problem}"
+    if error.context_mark and (mark is None or not lines[mark.line].strip()):
+        mark, problem = error.context_mark, f"{error.context}, {problem}"
+    if mark is None:
+        return ConfigError(f"not valid YAML: {problem}", Location(composer.file))
+    line, column, width = lines[mark.line], mark.column, 1
+    if bang := _BANG.search(line):
+        problem = _not_a_tag("!")
+        column, width = bang.start(1), len(bang.group(1).rstrip())
+    elif "\t" in line[: column + 1]:
+        problem = "indent with blanks, not with tabs"
+    place = Location(composer.file, mark.line + 1, column + 1, line, width)
+    return ConfigError(f"not valid YAML: {problem}", place)
 
 
 def load_document(path: Path) -> Document:
@@ -311,6 +347,8 @@ def _problems(error: pydantic.ValidationError, document: Document) -> Iterator[C
         place = document.where(path)
         if detail["type"] == "unknown_key":
             place = document.keys.get((*path, context["key"]), place)
+        if path[-1:] == ("[key]",):  # of a mapping, as pydantic says
+            place = document.keys.get(path[:-1], place)
         named = ".".join(str(key) for key in path if (key in _names(document, path)))
         message = _message(detail)
         yield ConfigError(f"{named}: {message}" if named else message, place)
@@ -319,6 +357,15 @@ def _problems(error: pydantic.ValidationError, document: Document) -> Iterator[C
 def _names(document: Document, path: Path_) -> set[Key]:
     """Return the parts of a pydantic location that the user wrote, without pydantic's own tags."""
     return {path[i] for i in range(len(path)) if path[: i + 1] in document.values}
+
+
+_WORDS = (
+    ("a valid integer", "an integer"),
+    ("a valid string", "a text"),
+    ("a valid ", "a "),
+    ("greater than or equal to", "at least"),
+    ("less than or equal to", "at most"),
+)
 
 
 def _message(detail: ErrorDetails) -> str:
@@ -332,7 +379,8 @@ def _message(detail: ErrorDetails) -> str:
         return "must not be empty"
     if detail["type"] in ("model_type", "dict_type"):
         message = "'key: value' entries"
-    shown = repr(str(got) if isinstance(got, SourceText) else got)
-    message = message.removeprefix("Input should be ").replace("a valid integer", "an integer")
-    message = message.replace("a valid ", "a ")
+    shown = "nothing" if got is None else repr(str(got) if isinstance(got, SourceText) else got)
+    message = message.removeprefix("Input should be ")
+    for pydantics, ours in _WORDS:
+        message = message.replace(pydantics, ours)
     return f"expected {message}, got {shown if len(shown) < 60 else shown[:57] + '...'}"

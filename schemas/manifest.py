@@ -178,7 +178,9 @@ def parse_manifest(content: bytes, where: str) -> Manifest:
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"]))
-        raise DatasetError(f"{where}: the manifest is damaged: {key}: {first['msg']}") from error
+        raise DatasetError(
+            f"{where}: the manifest is damaged: {key or 'at its top'}: {first['msg']}"
+        ) from error
     for name, record in manifest.samples.items():
         for partition in record.partitions:
             _check(partition, name, record, where)

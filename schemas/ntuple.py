@@ -184,7 +184,7 @@ def group_branches(branches: Iterable[Branch], form: NtupleFormat, file: str) ->
     fields: dict[str, dict[str, Field]] = {}
     names: dict[tuple[str, str], str] = {}
     for branch in listed:
-        if not branch.type or branch.name.removeprefix("n") in jagged:
+        if not branch.type or _is_counter(branch, jagged):
             continue  # not numbers; or a counter, which the number of objects already says
         collection, name = _place(branch, jagged)
         info = form.info(collection, name)
@@ -209,6 +209,10 @@ def group_branches(branches: Iterable[Branch], form: NtupleFormat, file: str) ->
     }
     unsupported = {branch.name: branch.typename for branch in listed if not branch.type}
     return Layout(EventSchema(collections=collections), names, unsupported)
+
+
+def _is_counter(branch: Branch, jagged: set[str]) -> bool:
+    return not branch.jagged and branch.name[:1] == "n" and branch.name[1:] in jagged
 
 
 def _collection_of(branch: Branch) -> str:

@@ -227,11 +227,11 @@ def _extreme(ufunc: np.ufunc, values: Array, offsets: NDArray[np.int64]) -> Arra
 
 
 def _min(values: Array, offsets: NDArray[np.int64]) -> Array:
-    return _extreme(np.fmin, values, offsets)
+    return _extreme(np.minimum, values, offsets)
 
 
 def _max(values: Array, offsets: NDArray[np.int64]) -> Array:
-    return _extreme(np.fmax, values, offsets)
+    return _extreme(np.maximum, values, offsets)
 
 
 def _mean(values: Array, offsets: NDArray[np.int64]) -> Array:
@@ -244,7 +244,7 @@ REDUCTIONS: Mapping[str, Reduction] = {
     "all": Reduction(_all, True, True, "true if it holds for every object, also if there is none"),
     "count": Reduction(_count, True, True, "number of objects for which the condition holds"),
     "sum": Reduction(_sum, False, True, "sum in float64 (integers: int64), 0 without objects"),
-    "min": Reduction(_min, False, False, "smallest value, leaving out NaN; NaN without objects"),
-    "max": Reduction(_max, False, False, "largest value, leaving out NaN; NaN without objects"),
+    "min": Reduction(_min, False, False, "smallest value, NaN without objects"),
+    "max": Reduction(_max, False, False, "largest value, NaN without objects"),
     "mean": Reduction(_mean, False, False, "mean in float64, NaN without objects"),
 }

@@ -6,7 +6,7 @@ leaf is an offsets array and a value array, which NumPy views without a copy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -119,14 +119,19 @@ def read_events(
             if found != rows:
                 raise DatasetError(f"{path}: {found} events, and the manifest says {rows}")
             table = file.read(columns=leaves, use_threads=False)
-    except (pa.ArrowException, OSError) as error:
+            # of the file: a table of some of a collection's fields has lost "not null" on the way
+            found_types = dict(_stored_types(file.schema_arrow))
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read: {error}") from error
-    missing = (set(event_columns) | set(wanted)) - set(table.column_names)
-    if missing:
-        raise DatasetError(f"{path}: has no column {', '.join(sorted(missing))}")
+    singles = {name: field.dtype for name, field in schema.event_columns()}
+    expected = {name: singles[name] for name in event_columns}
+    for name, fields in wanted.items():
+        known = schema.collections[name].fields
+        expected |= {f"{name}.{field}": known[field].dtype for field in fields}
+    _check_types(found_types, expected, path)
     return Events(
         rows,
-        {name: _objects(table, name, fields, path) for name, fields in wanted.items()},
+        {name: _objects(table, name, fields) for name, fields in wanted.items()},
         {name: _values(table.column(name).combine_chunks()) for name in event_columns},
     )
 
@@ -136,13 +141,39 @@ def _cheapest(collection: Collection) -> str:
     return min(collection.fields, key=lambda name: collection.fields[name].dtype.itemsize)
 
 
-def _objects(table: pa.Table, name: str, fields: list[str], path: str) -> Objects:
+def _stored_types(schema: pa.Schema) -> Iterator[tuple[str, tuple[pa.DataType, bool]]]:
+    """Iterate over the name of each column, its type and whether it may have nulls."""
+    import pyarrow as pa
+
+    for column in schema:
+        if not (pa.types.is_list(column.type) and pa.types.is_struct(column.type.value_type)):
+            yield column.name, (column.type, column.nullable)
+            continue
+        nullable = column.nullable or column.type.value_field.nullable
+        for field in column.type.value_type:
+            yield f"{column.name}.{field.name}", (field.type, nullable or field.nullable)
+
+
+def _check_types(
+    found: Mapping[str, tuple[pa.DataType, bool]], expected: Mapping[str, np.dtype[Any]], path: str
+) -> None:
+    """Refuse columns that are not what the manifest says: no checksum covers a file's footer."""
+    import pyarrow as pa
+
+    missing = expected.keys() - found.keys()
+    if missing:
+        raise DatasetError(f"{path}: has no column {', '.join(sorted(missing))}")
+    for name, dtype in expected.items():
+        kind, nullable = found[name]
+        if nullable or kind != pa.from_numpy_dtype(dtype):
+            nulls = " with nulls" if nullable else ""
+            raise DatasetError(f"{path}: {name} is {kind}{nulls}, and the manifest says {dtype}")
+
+
+def _objects(table: pa.Table, name: str, fields: list[str]) -> Objects:
     lists = table.column(name).combine_chunks()
     struct = lists.values
     offsets = lists.offsets.to_numpy().astype(np.int64)
-    missing = {f for f in fields if struct.type.get_field_index(f) < 0}
-    if missing:
-        raise DatasetError(f"{path}: {name} has no field {', '.join(sorted(missing))}")
     if len(offsets) == 0:  # Arrow allows an empty list column to have no offsets at all
         offsets = np.zeros(1, np.int64)
     values: Mapping[str, Any] = {f: _values(struct.field(f)) for f in fields}
@@ -150,6 +181,4 @@ def _objects(table: pa.Table, name: str, fields: list[str], path: str) -> Object
 
 
 def _values(array: Any) -> Any:
-    if array.null_count:
-        raise DatasetError("a column has null values, which no partition of a dataset has")
     return array.to_numpy(zero_copy_only=False)

@@ -64,9 +64,19 @@ def make_plan(config: SkimConfig, layout: Layout) -> Plan:
         collections=frozenset(collections | {name for name, _ in pairs if full.is_list(name)}),
         objects=_thin(config, stored, full),
         events=events or None,
-        weight=stored.bind(parse(config.weight)) if config.weight is not None else None,
+        weight=_weight(config.weight, stored) if config.weight is not None else None,
     )
     return Plan(recipe, _branches(recipe, layout))
+
+
+def _weight(text: str, binder: Binder) -> Node:
+    expression = parse(text)
+    node = binder.bind(expression)
+    if node.is_condition:
+        raise expression.error(
+            "a weight is a number, and this is a condition", hint="where(condition, 1, 0) is one"
+        )
+    return node
 
 
 def _pairs(schema: EventSchema) -> Iterable[Pair]:
@@ -111,7 +121,7 @@ def _no_field(owner: str, pattern: str, owners: list[str], layout: Layout) -> Co
         kind = layout.unsupported[branch]
         return ConfigError(f"keep: branch {branch!r} is a {kind!r}, which cannot be kept", place)
     known = [field for name in owners for field in layout.schema.collections[name].fields]
-    hint = nearest(pattern, known)
+    hint = nearest(pattern.removeprefix(f"{owner}_"), known)
     return ConfigError(f"keep: {owner} has no field {str(pattern)!r}; {hint}", place)
 
 
@@ -124,17 +134,24 @@ def _definitions(config: SkimConfig) -> dict[str, dict[str, Expression]]:
 
 def _define(config: SkimConfig, schema: EventSchema) -> dict[Pair, Node]:
     """Bind ``define``; the fields may use each other in any order."""
+    taken = {name for name, _ in (*schema.lists(), *schema.event_columns())}
     for owner, fields in config.define.items():
         if owner not in schema.collections and owner != EVENT:
             hint = nearest(owner, [*schema.collections, EVENT])
             raise ConfigError(
                 f"define: the ntuple has no collection {str(owner)!r}; {hint}", location_of(owner)
             )
-        for name, text in fields.items():
+        for name in fields:
             if owner in schema.collections and name in schema.collections[owner].fields:
                 raise ConfigError(
                     f"define: {owner} has a field {name!r} already; choose another name",
-                    location_of(text),
+                    location_of(name),
+                )
+            column = schema.column_name(owner, name)
+            if not schema.is_list(owner) and column in taken:
+                raise ConfigError(
+                    f"define: the dataset would have two columns {column!r}; choose another name",
+                    location_of(name),
                 )
     binder = Binder(Scope(schema, _definitions(config)))
     return {
@@ -148,10 +165,11 @@ def _thin(config: SkimConfig, binder: Binder, schema: EventSchema) -> dict[str, 
     made: dict[str, Node] = {}
     for owner, text in config.objects.items():
         if not schema.is_list(owner):
-            lists = [name for name, _ in schema.lists()]
-            hint = nearest(owner, lists)
+            single = f"{str(owner)!r} has one value per event; cut on it under 'events'"
+            hint = nearest(owner, [name for name, _ in schema.lists()])
+            unknown = f"the ntuple has no collection {str(owner)!r}; {hint}"
             raise ConfigError(
-                f"objects: {str(owner)!r} is not a collection of the ntuple; {hint}",
+                f"objects: {single if owner in schema.collections else unknown}",
                 location_of(owner),
             )
         made[str(owner)] = binder.condition(parse(text), str(owner))

@@ -74,7 +74,9 @@ def reduce_events(events: Events, recipe: Recipe) -> Reduced:
     thinned, then events are cut by what is left.
     """
     evaluate = Evaluator(events)
-    weights = float(events.size if recipe.weight is None else evaluate(recipe.weight).sum())
+    weights = float(events.size)
+    if recipe.weight is not None:
+        weights = float(np.sum(evaluate(recipe.weight), dtype=np.float64))
     lists: dict[str, dict[str, Array]] = {name: {} for name in recipe.collections}
     columns: dict[str, Array] = {}
     for (collection, field), node in recipe.fields.items():

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, model_validator
 from pydantic import Field as ModelField
 
 from schemas.config_types import ExpressionText, Identifier, Name, Text
@@ -36,16 +36,26 @@ class Sample(StrictModel):
 
 
 def _sample(value: Any) -> Any:
-    return {"files": value} if isinstance(value, str | list) else value
+    if isinstance(value, str | list):
+        return {"files": value}
+    if not isinstance(value, dict | Sample):
+        raise ValueError("expected a path, a list of paths, or a mapping with 'files'")
+    return value
 
 
 def _patterns(value: Any) -> Any:
     if isinstance(value, str):
         return ["*"] if value == "all" else [value]
+    if not isinstance(value, list):
+        raise ValueError("expected 'all', a field, or a list of fields")
     return value
 
 
-Patterns = Annotated[list[Text], BeforeValidator(_patterns, json_schema_input_type=str | list[str])]
+Patterns = Annotated[
+    list[Text],
+    BeforeValidator(_patterns, json_schema_input_type=str | list[str]),
+    ModelField(min_length=1),
+]
 
 
 class Storage(StrictModel):
@@ -68,6 +78,12 @@ class Storage(StrictModel):
     row_group_events: int = ModelField(default=50_000, ge=1)
     compression: Literal["zstd", "snappy", "gzip", "lz4", "none"] = "zstd"
     level: int | None = ModelField(default=3, ge=1, le=22)
+
+    @model_validator(mode="after")
+    def _has_the_level(self) -> Storage:
+        if self.compression == "gzip" and self.level is not None and self.level > 9:
+            raise ValueError(f"gzip has the levels 1 to 9, not {self.level}")
+        return self
 
 
 class SkimConfig(StrictModel):
@@ -108,13 +124,8 @@ class SkimConfig(StrictModel):
     storage: Storage = ModelField(default_factory=Storage)
 
     def normalised(self) -> dict[str, Any]:
-        """Return what decides the content of partitions: everything but samples and defaults.
-
-        Without the defaults, a key that a later version adds leaves old configurations the same.
-        """
-        return self.model_dump(
-            mode="json", by_alias=True, exclude={"samples"}, exclude_defaults=True
-        )
+        """Return what decides the content of partitions: everything but the samples."""
+        return self.model_dump(mode="json", by_alias=True, exclude={"samples"})
 
 
 def configuration_hash(normalised: dict[str, Any]) -> str:

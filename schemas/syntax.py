@@ -35,6 +35,13 @@ _NAMED = {
     ast.IsNot: "'is not' is not allowed; use !=",
 }
 
+_WORD = re.compile(r"\w+")
+_MEANT = {
+    "=": "'==' compares",
+    "?": "use where(condition, a, b)",
+    **{word: f"write '{word}'" for word in ("and", "or", "not")},
+}
+
 _C_OPERATORS = re.compile(r"&&|\|\||!(?!=)")
 
 
@@ -124,9 +131,14 @@ def parse(text: str) -> Expression:
                 "not a valid expression: something is missing at its end", *_end(text)
             ) from None
         start = positions[error.offset - 1]
-        message = (error.msg or "").removeprefix("invalid syntax").removeprefix(". ")
+        word = _WORD.match(text, start)
+        shown = word.group() if word else text[start]
+        message = (error.msg or "").partition("invalid syntax")[0] or "this cannot stand here"
         raise fail(
-            f"not a valid expression: {message or 'this cannot stand here'}", start, start + 1
+            f"not a valid expression: {message}",
+            start,
+            start + len(shown),
+            _MEANT.get(shown.lower(), ""),
         ) from None
     except (RecursionError, MemoryError):  # how Python's parser reports too many parentheses
         raise fail("nested too deeply", 0, len(text)) from None

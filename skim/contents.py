@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schemas.errors import InputError, UsageError, nearest
 from schemas.ntuple import Layout, NtupleFormat, group_branches
+from schemas.storage import is_url, missing
 from schemas.trees import describe_branch, open_file, reading
 from skim.info import make_table, size
 
@@ -49,11 +51,15 @@ def describe(place: str) -> list[TreeContents]:
     Raises
     ------
     UsageError
-        If there is no such tree.
+        If there is no such file or tree.
     InputError
         If the file cannot be read.
     """
     url, tree = _split(place)
+    if not is_url(url) and not Path(url).exists():
+        raise missing(url, "file")
+    if Path(url).is_dir():
+        raise UsageError(f"{url!r} is a folder; name a file in it")
     found: list[TreeContents] = []
     with open_file(url) as (file, classes):
         trees = [name for name, kind in classes.items() if kind == "TTree"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,17 @@ from typing import Any
 from runtime.console import Watch, progress_bar
 from runtime.execute import run_tasks
 from runtime.files import replace_file
-from runtime.inputs import Range, check_same_fields, choose_samples, plan_ranges, probe_files
+from runtime.inputs import (
+    Range,
+    check_same_fields,
+    choose_samples,
+    merge_layouts,
+    plan_ranges,
+    probe_files,
+)
 from runtime.scheduler import Scheduler
-from schemas.errors import UsageError
+from schemas.errors import InputError, UsageError
+from schemas.event_schema import EventSchema
 from schemas.load import location_of
 from schemas.manifest import (
     MANIFEST,
@@ -130,12 +139,14 @@ def prepare(
     with watch("opening files", sum(map(len, urls.values()))) as advance:
         samples = probe_files(urls, form, scheduler, advance)
     ntuples = [ntuple for found in samples.values() for ntuple in found]
-    plan = make_plan(config, ntuples[0].layout)
+    layout = merge_layouts(ntuples)
+    plan = make_plan(config, layout)
     check_same_fields(ntuples, plan.branches)
     if present:
-        _check_sources(present, samples)
+        _check_sources(present, samples, limit)
+        _check_schema(output, present.event_schema, plan.recipe.kept)
     ranges = plan_ranges(samples, config.storage.partition_events, limit)
-    schema = schema_of_inputs(ntuples[0].layout.schema, plan.branches)
+    schema = schema_of_inputs(layout.schema, plan.branches)
     tasks = []
     for found in _missing(ranges, samples, present):
         where, number, source = found
@@ -153,6 +164,9 @@ def _present(output: Path, configuration: Mapping[str, Any]) -> Manifest | None:
     """Return the manifest of what is already there, if it may grow."""
     content = read_bytes(str(output / MANIFEST), MAX_BYTES)
     if content is None:
+        file = next((parent for parent in output.parents if parent.is_file()), None)
+        if file:
+            raise UsageError(f"output {str(output)!r} is inside {str(file)!r}, which is a file")
         others = sorted(output.iterdir()) if output.is_dir() else []
         foreign = [path.name for path in others if not path.name.startswith("sample=")]
         if output.exists() and (foreign or not output.is_dir()):
@@ -182,10 +196,38 @@ def _changes(old: Any, new: Any, path: str = "") -> list[str]:
     return [] if old == new else [f"{path} was {old!r} and is {new!r}"]
 
 
-def _check_sources(present: Manifest, samples: Mapping[str, Sequence[Ntuple]]) -> None:
+def _check_schema(output: Path, present: EventSchema, kept: EventSchema) -> None:
+    """Refuse to add partitions with other columns than those of the dataset."""
+    old, new = _columns(present), _columns(kept)
+    changed = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    if changed:
+        name = changed[0]
+        raise UsageError(
+            f"output {str(output)!r} holds {name} as {old.get(name, 'nothing')}, and the files "
+            f"have it as {new.get(name, 'nothing')}; make a new dataset, or name the fields to keep"
+        )
+
+
+def _columns(schema: EventSchema) -> dict[str, str]:
+    return {
+        f"{name}.{field}": f"{collection.kind} {info.type}"
+        for name, collection in schema.collections.items()
+        for field, info in collection.fields.items()
+    }
+
+
+def _check_sources(
+    present: Manifest, samples: Mapping[str, Sequence[Ntuple]], limit: int | None
+) -> None:
     for name, record in present.samples.items():
         known = {source.url: source for source in record.sources}
-        for ntuple in samples.get(name, ()):
+        found = samples.get(name, ())
+        if limit is not None and found and {ntuple.url for ntuple in found} != known.keys():
+            raise UsageError(
+                f"sample {name!r} has other files than those whose first {limit} events the "
+                "dataset holds; make a new dataset, or one of all events"
+            )
+        for ntuple in found:
             old = known.get(ntuple.url)
             if old and old != _source(ntuple):
                 raise UsageError(
@@ -247,10 +289,15 @@ def make_partition(task: SkimTask) -> Partition:
     Raises
     ------
     InputError
-        If the entries cannot be read.
+        If the entries cannot be read, or their weights have no finite sum.
     """
     events = read_entries(task.source_input, task.start, task.stop)
     reduced = reduce_events(events, task.recipe)
+    if not math.isfinite(reduced.sum_of_weights):
+        raise InputError(
+            f"{task.source_input.url}: the weights of entries {task.start} to {task.stop} sum up "
+            f"to {reduced.sum_of_weights}; write a weight that is finite for every event"
+        )
     folder = task.output / f"sample={task.sample}"
     path, checksum, content = write_partition(
         reduced.events, task.recipe.kept, task.storage, folder, task.number

@@ -1,4 +1,4 @@
-"""Fixtures for all tests: real Dask clusters, as processes of their own."""
+"""Fixtures for all tests: real Dask clusters as processes of their own, ntuples and datasets."""
 
 from __future__ import annotations
 
@@ -12,8 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from click.testing import Result
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
 @dataclass(frozen=True)
@@ -92,3 +98,57 @@ def _await_workers(address: str, count: int) -> None:
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     process.wait()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of the files that real ROOT wrote."""
+    if not SHARED.is_dir():
+        pytest.skip("the test ntuples of ../shared/data are not here")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def ntuples(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two small synthetic ntuples of 150 events; not to be changed."""
+    from skim.sample import write_sample
+
+    folder = tmp_path_factory.mktemp("ntuples")
+    return write_sample(folder, "doubleele", events=300, files=2, seed=5)
+
+
+@pytest.fixture(scope="session")
+def dataset(ntuples: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Everything in the synthetic ntuples as a dataset of six partitions; not to be changed."""
+    folder = tmp_path_factory.mktemp("everything")
+    config = folder / "everything.yaml"
+    config.write_text("""
+schema: fastpuppi
+keep: {"*": all}
+storage: {partition_events: 60}
+""")
+    result = call_skim("run", config, "-o", folder / "dataset", "--files", _files(ntuples))
+    assert result.exit_code == 0, result.output
+    return folder / "dataset"
+
+
+def _files(ntuples: list[Path]) -> str:
+    return f"doubleele={ntuples[0].parent}/*.root"
+
+
+SkimCommand = Callable[..., "Result"]
+
+
+def call_skim(*arguments: object) -> Result:
+    """Call the command ``skim`` in this process."""
+    from click.testing import CliRunner
+
+    from skim.cli import main
+
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="session")
+def skim() -> SkimCommand:
+    """The command ``skim``: call it with its arguments."""
+    return call_skim
