@@ -65,6 +65,7 @@ histograms:
       quality: {axis: {categories: [4, 1, 2]}}
       tight: {axis: boolean}
       ratio: {of: pt / MET.pt, axis: [10, -5, 5]}
+      to_jet: {of: pt - max(Jet.pt), axis: [10, -10, 10]}
       map: {axes: [{of: pt, axis: [8, 0, 10]}, {of: abs(eta), axis: {log: [3, 0.1, 10]}}]}
       cube:
         axes:
@@ -115,6 +116,12 @@ def of_objects(stem: str, chosen: ak.Array, weight: ak.Array | None) -> Numbers:
         "ratio": (axis.Regular(10, -5, 5), chosen.pt / chosen.met),
     }
     made = {f"{stem}_{name}": filled(a, x, weight=weight) for name, (a, x) in each.items()}
+    with_jet = chosen[chosen.jets > 0]
+    made[f"{stem}_to_jet"] = filled(
+        axis.Regular(10, -10, 10),
+        with_jet.pt - with_jet.highest_jet,
+        weight=None if weight is None else weight[chosen.jets > 0],
+    )
     made[f"{stem}_map"] = filled(
         [axis.Regular(8, 0, 10), axis.Regular(3, 0.1, 10, transform=axis.transform.log)],
         chosen.pt,
@@ -166,6 +173,9 @@ def _expected_of(event: ak.Array) -> Numbers:
     electrons = ak.with_field(electrons, event.MET_pt, "met")
     electrons = ak.with_field(electrons, event.weight, "weight")
     electrons = ak.with_field(electrons, event.triggered, "fired")
+    electrons = ak.with_field(electrons, ak.num(jets), "jets")
+    highest_jet = np.array([max_or_nan(pt) for pt in jets.pt], np.float32)
+    electrons = ak.with_field(electrons, highest_jet, "highest_jet")
     crowded = ak.num(electrons) + ak.num(jets) >= 3
     central, fired = abs(electrons.eta) <= 2.5, electrons.fired
     hard = electrons.pt > 5
