@@ -12,12 +12,12 @@ from histo.expand import Entry, expand
 from histo.families import Member
 from histo.vocabulary import make_scope, matched_level
 from schemas.axes import Axis, RegularAxis
-from schemas.binding import Binder, number, reduce
+from schemas.binding import Binder
 from schemas.derived import Derivation
 from schemas.errors import ConfigError, ExpressionError, nearest
 from schemas.evaluate import needed
 from schemas.event_schema import EVENT, EventSchema
-from schemas.expressions import Node, apply, broadcast, constant
+from schemas.expressions import Node, apply, broadcast, constant, number, reduce
 from schemas.histo_config import Dimension, Fill, HistoConfig, Rate
 from schemas.load import location_of
 from schemas.syntax import Expression, parse

@@ -93,7 +93,9 @@ class Dataset:
             return known
         chosen: dict[tuple[str, str], None] = {}
         for pattern in columns:
-            found = [pair for pair in known if _matches(*pair, pattern)]
+            # the event number is a field `event` of the pseudo-collection `event`
+            found = [pair for pair in known if _dotted(*pair) == pattern]
+            found = found or [pair for pair in known if _matches(*pair, pattern)]
             if not found:
                 names = [*self.collections, *(_dotted(*pair) for pair in known)]
                 hint = nearest(pattern, names)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from schemas.event_schema import EVENT
 from schemas.events import Array
+from schemas.operations import REDUCTIONS
 
 CONSTANT = ""
 """Level of a number that is the same for all events."""
@@ -209,3 +210,33 @@ def broadcast(node: Node, level: str) -> Node:
     if node.level == level or level == EVENT:
         return node
     return Broadcast(shorten(f"{node.key}@{level}"), level, node.dtype, (node,))
+
+
+def reduce(
+    name: str, values: Node, where: Node | None = None, default: bool | int | float | None = None
+) -> Reduce:
+    """Make the node that reduces the values of objects to one per event.
+
+    Parameters
+    ----------
+    name
+        Of the reduction.
+    values
+        One per object.
+    where
+        The condition for an object to take part; None for all.
+    default
+        Value for events without objects.
+    """
+    parts = (values,) if where is None else (values, where)
+    extra = "" if where is None else f" where {where.key}"
+    extra += "" if default is None else f", default={default!r}"
+    samples = np.empty(0, values.dtype), np.zeros(1, np.int64)
+    dtype = REDUCTIONS[name].compute(*samples).dtype
+    key = shorten(f"{name}({values.key}{extra})")
+    return Reduce(key, EVENT, dtype, parts, name, values.level, default)
+
+
+def number(collection: str) -> Number:
+    """Make the node of the number of objects of each event in a collection."""
+    return Number(f"count({collection})", EVENT, np.dtype(np.int64), (), collection)

@@ -14,7 +14,6 @@ from runtime.console import Watch, progress_bar
 from runtime.execute import run_tasks
 from runtime.files import replace_file
 from runtime.inputs import (
-    Range,
     check_same_fields,
     choose_samples,
     merge_layouts,
@@ -22,24 +21,27 @@ from runtime.inputs import (
     probe_files,
 )
 from runtime.scheduler import Scheduler
-from schemas.errors import InputError, UsageError
-from schemas.event_schema import EventSchema
+from schemas.errors import InputError
 from schemas.load import location_of
 from schemas.manifest import (
     MANIFEST,
-    MAX_BYTES,
     Manifest,
     Partition,
     SampleRecord,
-    Source,
-    parse_manifest,
 )
 from schemas.ntuple import load_format
 from schemas.recipe import make_plan, schema_of_inputs
 from schemas.reduction import Recipe, reduce_events
 from schemas.skim_config import SkimConfig, Storage, configuration_hash
-from schemas.storage import read_bytes
 from schemas.trees import Input, Ntuple, read_entries
+from skim.resume import (
+    all_sources,
+    check_schema,
+    check_sources,
+    find_present,
+    missing_ranges,
+    remove_leftovers,
+)
 from skim.write import write_partition
 
 logger = logging.getLogger(__name__)
@@ -135,7 +137,7 @@ def prepare(
     form = load_format(config.format, base, location_of(config.format))
     urls = choose_samples(config, base, files, only)
     configuration = {**config.normalised(), "events_per_sample": limit}
-    present = _present(output, configuration)
+    present = find_present(output, configuration)
     with watch("opening files", sum(map(len, urls.values()))) as advance:
         samples = probe_files(urls, form, scheduler, advance)
     ntuples = [ntuple for found in samples.values() for ntuple in found]
@@ -143,12 +145,12 @@ def prepare(
     plan = make_plan(config, layout)
     check_same_fields(ntuples, plan.branches)
     if present:
-        _check_sources(present, samples, limit)
-        _check_schema(output, present.event_schema, plan.recipe.kept)
+        check_sources(present, samples, limit)
+        check_schema(output, present.event_schema, plan.recipe.kept)
     ranges = plan_ranges(samples, config.storage.partition_events, limit)
     schema = schema_of_inputs(layout.schema, plan.branches)
     tasks = []
-    for found in _missing(ranges, samples, present):
+    for found in missing_ranges(ranges, samples, present):
         where, number, source = found
         source_input = Input(where.ntuple.url, where.ntuple.tree, plan.branches, schema)
         tasks.append(
@@ -158,129 +160,6 @@ def prepare(
             )
         )  # fmt: skip
     return SkimJob(output, plan.recipe, configuration, config.storage, samples, tasks, present)
-
-
-def _present(output: Path, configuration: Mapping[str, Any]) -> Manifest | None:
-    """Return the manifest of what is already there, if it may grow."""
-    content = read_bytes(str(output / MANIFEST), MAX_BYTES)
-    if content is None:
-        file = next((parent for parent in output.parents if parent.is_file()), None)
-        if file:
-            raise UsageError(f"output {str(output)!r} is inside {str(file)!r}, which is a file")
-        others = sorted(output.iterdir()) if output.is_dir() else []
-        foreign = [path.name for path in others if not path.name.startswith("sample=")]
-        if output.exists() and (foreign or not output.is_dir()):
-            raise UsageError(
-                f"output {str(output)!r} exists and is not a dataset"
-                + (f" (it holds {foreign[0]!r})" if foreign else "")
-                + "; choose another folder"
-            )
-        return None
-    present = parse_manifest(content, str(output / MANIFEST))
-    if present.configuration_hash != configuration_hash(dict(configuration)):
-        changed = _changes(present.configuration, configuration)
-        raise UsageError(
-            f"output {str(output)!r} was made with another configuration: {'; '.join(changed)}; "
-            "choose another output, or remove it first"
-        )
-    return present
-
-
-def _changes(old: Any, new: Any, path: str = "") -> list[str]:
-    """Say what differs between two configurations."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        found: list[str] = []
-        for key in sorted({*old, *new}):
-            found += _changes(old.get(key), new.get(key), f"{path}.{key}" if path else key)
-        return found
-    return [] if old == new else [f"{path} was {old!r} and is {new!r}"]
-
-
-def _check_schema(output: Path, present: EventSchema, kept: EventSchema) -> None:
-    """Refuse to add partitions with other columns than those of the dataset."""
-    old, new = _columns(present), _columns(kept)
-    changed = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
-    if changed:
-        name = changed[0]
-        raise UsageError(
-            f"output {str(output)!r} holds {name} as {old.get(name, 'nothing')}, and the files "
-            f"have it as {new.get(name, 'nothing')}; make a new dataset, or name the fields to keep"
-        )
-
-
-def _columns(schema: EventSchema) -> dict[str, str]:
-    return {
-        f"{name}.{field}": f"{collection.kind} {info.type}"
-        for name, collection in schema.collections.items()
-        for field, info in collection.fields.items()
-    }
-
-
-def _check_sources(
-    present: Manifest, samples: Mapping[str, Sequence[Ntuple]], limit: int | None
-) -> None:
-    for name, record in present.samples.items():
-        known = {source.url: source for source in record.sources}
-        found = samples.get(name, ())
-        if limit is not None and found and {ntuple.url for ntuple in found} != known.keys():
-            raise UsageError(
-                f"sample {name!r} has other files than those whose first {limit} events the "
-                "dataset holds; make a new dataset, or one of all events"
-            )
-        for ntuple in found:
-            old = known.get(ntuple.url)
-            if old and old != _source(ntuple):
-                raise UsageError(
-                    f"{ntuple.url} has changed since the dataset was made from it: it had "
-                    f"{old.entries} entries in {old.bytes} bytes (UUID {old.uuid}), and has "
-                    f"{ntuple.entries} in {ntuple.bytes} (UUID {ntuple.uuid}); make a new dataset"
-                )
-
-
-def _source(ntuple: Ntuple) -> Source:
-    return Source(
-        url=ntuple.url,
-        uuid=ntuple.uuid,
-        tree=ntuple.tree,
-        entries=ntuple.entries,
-        bytes=ntuple.bytes,
-    )
-
-
-def _sources(
-    samples: Mapping[str, Sequence[Ntuple]], present: Manifest | None
-) -> dict[str, list[Source]]:
-    """Return the sources of each sample: those that the dataset has, then the new ones."""
-    merged = {n: list(r.sources) for n, r in present.samples.items()} if present else {}
-    for name, ntuples in samples.items():
-        listed = merged.setdefault(name, [])
-        known = {source.url for source in listed}
-        listed += [_source(ntuple) for ntuple in ntuples if ntuple.url not in known]
-    return merged
-
-
-def _missing(
-    ranges: Sequence[Range], samples: Mapping[str, Sequence[Ntuple]], present: Manifest | None
-) -> list[tuple[Range, int, int]]:
-    """Return the ranges that the dataset lacks, with number of partition and of source."""
-    sources = _sources(samples, present)
-    positions = {
-        name: {source.url: index for index, source in enumerate(listed)}
-        for name, listed in sources.items()
-    }
-    have: dict[str, set[tuple[int, int, int]]] = {}
-    numbers: dict[str, int] = {}
-    for name, record in present.samples.items() if present else ():
-        have[name] = {(p.source, p.entry_start, p.entry_stop) for p in record.partitions}
-        numbers[name] = len(record.partitions)
-    found = []
-    for where in ranges:
-        source = positions[where.sample][where.ntuple.url]
-        if (source, where.start, where.stop) not in have.get(where.sample, set()):
-            number = numbers.get(where.sample, 0)
-            numbers[where.sample] = number + 1
-            found.append((where, number, source))
-    return found
 
 
 def make_partition(task: SkimTask) -> Partition:
@@ -335,7 +214,7 @@ def run(job: SkimJob, *, scheduler: Scheduler, watch: Watch = progress_bar) -> M
     """
     with watch("skimming partitions", len(job.tasks)) as advance:
         made = run_tasks(make_partition, job.tasks, scheduler=scheduler, progress=advance)
-    sources = _sources(job.samples, job.present)
+    sources = all_sources(job.samples, job.present)
     records = {
         name: list(record.partitions)
         for name, record in (job.present.samples.items() if job.present else ())
@@ -356,4 +235,5 @@ def run(job: SkimJob, *, scheduler: Scheduler, watch: Watch = progress_bar) -> M
     with replace_file(job.output / MANIFEST) as temporary:
         temporary.write_text(manifest.to_json(), encoding="utf-8")
     logger.info("wrote %s", job.output / MANIFEST)
+    remove_leftovers(job.output, manifest)
     return manifest

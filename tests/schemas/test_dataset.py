@@ -107,6 +107,10 @@ def test_chosen_columns_have_the_values_they_have_among_all(
     assert ak.array_equal(chosen.genMet_pt, arrays.genMet_pt)
 
 
+def test_the_event_number_can_be_chosen_alone(opened: Dataset) -> None:
+    assert opened.arrays(["event"]).fields == ["event"]
+
+
 def test_one_sample_is_that_sample(two_samples: Dataset, ntuples: list[Path]) -> None:
     for name, path in zip("ab", ntuples, strict=True):
         event = uproot.open(path)["Events"]["event"].array()

@@ -272,6 +272,7 @@ def test_what_the_manifest_does_not_list_is_no_part_of_the_dataset(
     shutil.copy(next(done.glob("sample=ele/*")), output / "sample=ele/part-00000-12345678.parquet")
     run(skim, config, output)
     assert ak.array_equal(open_dataset(output).arrays(), open_dataset(done).arrays())
+    assert len(ak.from_parquet(output)) == len(ak.from_parquet(done))  # nothing is counted twice
 
 
 def test_a_run_that_is_killed_leaves_no_dataset_and_is_completed_by_the_next(
