@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from runtime.console import progress_bar
+from runtime.console import print_result, progress_bar
 from runtime.scheduler import parse_scheduler
 
 
@@ -93,7 +93,7 @@ def list_(config: Path, dataset: str | None) -> None:
     model = load_model(config, HistoConfig)
     tables = render_plan(model, open_dataset(dataset)) if dataset else render_config(model)
     for table in tables:
-        _print(table)
+        print_result(table)
 
 
 @click.command(short_help="Compare two histogram files bin by bin.")
@@ -117,7 +117,7 @@ def diff(a: Path, b: Path, contents_only: bool, rtol: float) -> None:
     if not differences:
         click.echo(f"{len(first.histograms)} histograms, no difference")
         return
-    _print(render(differences))
+    print_result(render(differences))
     click.echo(f"{len(differences)} differences in {len(first.histograms)} histograms")
     sys.exit(1)
 
@@ -165,13 +165,3 @@ def schema() -> None:
     from schemas.json_schema import json_schema
 
     click.echo(json.dumps(json_schema(HistoConfig, "Configuration of histo run"), indent=2))
-
-
-def _print(renderable: object) -> None:
-    """Print a table on standard output, as wide as it needs where nobody is watching."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=200)
-    console.print(renderable)

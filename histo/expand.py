@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -74,7 +74,7 @@ def expand(config: HistoConfig) -> list[Entry]:
             if entry.name in entries:
                 raise ConfigError(
                     f"two histograms are called {entry.name!r}; rename a selection or a histogram",
-                    location_of(entry.key),
+                    location_of(entry.key) or location_of(entries[entry.name].key),
                 )
             entries[entry.name] = entry
     return list(entries.values())
@@ -85,6 +85,7 @@ def _expand_group(config: HistoConfig, name: str, group: Group) -> Iterator[Entr
     if matching:
         yield from _expand_matching(config, name, group, matching)
         return
+    _check_only(name, group, group.families or ())
     if group.families is None:
         for key, fill in group.fill.items():
             everything = Member(ALL, ())
@@ -100,6 +101,18 @@ def _expand_group(config: HistoConfig, name: str, group: Group) -> Iterator[Entr
                     f"{name}/{collection}_{member.name}_{key}", kind, name, key, collection,
                     member, what, group.weight, legend,
                 )  # fmt: skip
+
+
+def _check_only(name: str, group: Group, known: Iterable[str]) -> None:
+    """Require ``only`` to name collections that the group is about."""
+    for fill in group.fill.values():
+        for collection in fill.only or ():
+            if collection not in known:
+                raise ConfigError(
+                    f"group {str(name)!r} is not about {str(collection)!r}; "
+                    f"{nearest(collection, known)}",
+                    location_of(collection),
+                )
 
 
 def _histograms(group: Group, collection: str) -> Iterator[tuple[Kind, str, Fill | Rate | None]]:
@@ -124,6 +137,7 @@ def _expand_matching(
             location_of(matching),
         )
     match = config.matches[matching]
+    _check_only(name, group, match.objects)
     for collection, member, gen in pairs_of(config, match):
         legend = _legend(config, member)
         stem = f"{collection}_{member.name}_{gen.name}"

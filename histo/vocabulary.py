@@ -50,7 +50,7 @@ def make_scope(config: HistoConfig, schema: EventSchema) -> Scope:
         schema=schema,
         selections={name: parse(s.cut) for name, s in config.selections.items()},
         derived=derived,
-        tables={str(name): _table(str(name), t, config) for name, t in config.tables.items()},
+        tables={str(name): _table(name, t, config) for name, t in config.tables.items()},
         functions={str(name): _function(text) for name, text in config.functions.items()},
     )
     _check_sources(config, scope)
@@ -167,9 +167,9 @@ def _table(name: str, table: TableConfig, config: HistoConfig) -> Table:
             raise ConfigError(
                 f"table {name!r} cannot be looked up by {str(level)!r}; {hint}", location_of(level)
             )
-    _check_values(name, table.values, levels, config, name)
+    _check_values(name, table.values, levels, config, name, name)
     formula = None if table.formula is None else parse(table.formula)
-    return Table(name, tuple(arguments), tuple(levels), table.values, formula)
+    return Table(str(name), tuple(arguments), tuple(levels), table.values, formula)
 
 
 def _check_values(
@@ -177,34 +177,44 @@ def _check_values(
     values: Any,
     levels: list[Words | Regions | Bins],
     config: HistoConfig,
+    key: str,
     place: str,
 ) -> None:
-    """Require the values of a table to be nested as its levels say."""
+    """Require the values of a table, those of ``key``, to be nested as its levels say."""
     if not levels:
-        numbers = values.values() if isinstance(values, dict) else [values]
+        several = isinstance(values, dict) and config.tables[name].formula is not None
+        numbers = values.values() if several else [values]
         if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in numbers):
-            raise ConfigError(f"table {name!r}: expected a number at {place}, got {values!r}")
+            raise _unexpected(name, "a number", values, key, place)
         return
     first, rest = levels[0], levels[1:]
     if isinstance(first, Bins):
         if not isinstance(values, list) or len(values) != len(first.edges) - 1:
-            raise ConfigError(
-                f"table {name!r}: expected a list of {len(first.edges) - 1} values at {place}, "
-                f"one for each bin, got {values!r}"
-            )
+            size = len(first.edges) - 1
+            bins = f"a list of {size} value{'s'[: size > 1]}, one for each bin,"
+            raise _unexpected(name, bins, values, key, place)
         for index, inner in enumerate(values):
-            _check_values(name, inner, rest, config, f"{place}[{index}]")
+            _check_values(name, inner, rest, config, key, f"{place}[{index}]")
         return
     if not isinstance(values, dict):
-        raise ConfigError(f"table {name!r}: expected 'key: value' entries at {place}")
-    for key, inner in values.items():
-        if isinstance(first, Regions) and key not in config.selections:
+        raise _unexpected(name, "'key: value' entries", values, key, place)
+    for word, inner in values.items():
+        if isinstance(first, Regions) and word not in config.selections:
             raise ConfigError(
-                f"table {name!r}: unknown selection {str(key)!r}; "
-                f"{nearest(key, config.selections)}",
-                location_of(key),
+                f"table {name!r}: unknown selection {str(word)!r}; "
+                f"{nearest(word, config.selections)}",
+                location_of(word),
             )
-        _check_values(name, inner, rest, config, f"{place}.{key}")
+        _check_values(name, inner, rest, config, word, f"{place}.{word}")
+
+
+def _unexpected(name: str, expected: str, got: Any, key: str, place: str) -> ConfigError:
+    shown = repr(str(got) if isinstance(got, str) else got)
+    if isinstance(got, dict | list):
+        shown = "a mapping" if isinstance(got, dict) else f"a list of {len(got)}"
+    return ConfigError(
+        f"table {name!r}: expected {expected} at {place}, got {shown}", location_of(key)
+    )
 
 
 def _function(text: str) -> Callable[..., Any]:

@@ -133,3 +133,16 @@ class _LateBar:
 
 def _ignore(_: int) -> None:
     """Take no notice of progress."""
+
+
+def print_result(renderable: object) -> None:
+    """Print a table or text on standard output, as wide as it needs where nobody is watching.
+
+    Square brackets are text, and not markup: resolved expressions are full of them.
+    """
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, markup=False, width=200)
+    console.print(renderable)

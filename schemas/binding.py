@@ -37,6 +37,7 @@ class Binder:
         self.derivations: dict[str, Derivation] = {}
         self._named: dict[tuple[str, str, str], Node] = {}
         self._open: list[tuple[str, str, str]] = []
+        self._deriving: list[str] = []
 
     def bind(self, expression: Expression, collection: str = EVENT) -> Node:
         """Give an expression its types.
@@ -138,6 +139,11 @@ class Binder:
         derived = self.scope.derived.get(name)
         if derived is None or name in self.derivations:
             return
+        if name in self._deriving:
+            expression = derived.condition or derived.by
+            assert expression is not None  # noqa: S101  # nothing else leads back to it
+            raise expression.error(f"collection {name!r} is needed to tell which objects it has")
+        self._deriving.append(name)
         for source in derived.sources:
             self.derive(source)
         condition = by = None
@@ -157,6 +163,7 @@ class Binder:
             name, derived.kind, derived.sources, tuple(derived.references), condition, by,
             derived.number, derived.keep,
         )  # fmt: skip
+        self._deriving.remove(name)
 
     def _stored(self, collection: str, name: str) -> Node | None:
         schema = self.scope.schema

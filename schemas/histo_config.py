@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, field_validator, model_validator
 from pydantic import Field as ModelField
 
-from schemas.axes import AxisForm
+from schemas.axes import Axis, AxisForm
 from schemas.config_types import ExpressionText, Identifier, Name, Text
-from schemas.load import StrictModel
+from schemas.load import StrictModel, wrong_key
 from schemas.skim_config import Version
 
 
@@ -61,7 +61,8 @@ class Fill(StrictModel):
     per_event: ExpressionText | None = None
     title: str = ""
     only: Annotated[
-        list[Text] | None, BeforeValidator(_patterns, json_schema_input_type=str | list[str])
+        Annotated[list[Text], ModelField(min_length=1)] | None,
+        BeforeValidator(_patterns, json_schema_input_type=str | list[str]),
     ] = None
 
     @model_validator(mode="after")
@@ -111,11 +112,12 @@ class Rate(StrictModel):
     title: str = ""
     unit: Literal["events", "kHz"] = "events"
 
-    @model_validator(mode="after")
-    def _has_thresholds(self) -> Rate:
-        if self.axis.kind not in ("regular", "log", "edges"):
-            raise ValueError(f"a rate curve needs thresholds, which a {self.axis.kind} axis lacks")
-        return self
+    @field_validator("axis")
+    @classmethod
+    def _has_thresholds(cls, axis: Axis) -> Axis:
+        if axis.kind not in ("regular", "log", "edges"):
+            raise ValueError(f"a rate curve needs thresholds, and {axis.kind!r} axes have none")
+        return axis
 
 
 class Group(StrictModel):
@@ -156,9 +158,19 @@ class Group(StrictModel):
             raise ValueError("give one of 'fill', 'rate' and 'counter'")
         matching = self.match or self.efficiency
         if self.match and self.efficiency:
-            raise ValueError("give one of 'match' and 'efficiency'")
-        if matching and (self.families is not None or not self.fill):
-            raise ValueError("with a matching goes 'fill'; the matching itself says 'for' what")
+            raise wrong_key("efficiency", "give one of 'match' and 'efficiency'")
+        if matching and not self.fill:
+            wrong = "rate" if self.rate else "counter"
+            raise wrong_key(wrong, f"{wrong!r} does not go with a matching; use 'fill'")
+        if matching and self.families is not None:
+            raise wrong_key("for", "the matching itself says 'for' what; leave it out here")
+        for name, fill in self.fill.items():
+            if self.efficiency and fill.per_event is not None:
+                raise ValueError(
+                    f"fill.{name}: 'per_event' does not go with 'efficiency', which fills particles"
+                )
+        if self.efficiency and any(fill.per_event for fill in self.fill.values()):
+            raise ValueError("an efficiency is one of particles; 'per_event' goes with 'match'")
         if (self.rate or self.counter) and self.families is None:
             raise ValueError("say 'for' which collections and selections")
         return self
@@ -219,12 +231,20 @@ class DerivedCollection(StrictModel):
             if key in needs[kinds[0]] and getattr(self, key) is None:
                 raise ValueError(f"{kinds[0]!r} needs {key!r}")
             if key not in needs[kinds[0]] and getattr(self, key) is not None:
-                raise ValueError(f"{key!r} does not go with {kinds[0]!r}")
+                raise wrong_key(key, f"{key!r} does not go with {kinds[0]!r}")
         return self
 
 
 class MatchedObjects(StrictModel):
-    """The objects of one collection in a matching: their selections, and their own ``within``."""
+    """The objects of one collection in a matching.
+
+    Attributes
+    ----------
+    selections
+        Selections on them.
+    within
+        Their own condition, in place of the matching's.
+    """
 
     selections: Families
     within: ExpressionText | None = None
@@ -274,7 +294,15 @@ class Matching(StrictModel):
 
 
 class BinnedLevel(StrictModel):
-    """A level of a table that is looked up by the bin of an expression."""
+    """A level of a table that is looked up by the bin of an expression.
+
+    Attributes
+    ----------
+    of
+        The expression.
+    edges
+        Of the bins, increasing; a bin has its lower edge, and not its upper one.
+    """
 
     of: ExpressionText
     edges: Annotated[list[float], ModelField(min_length=2)]
@@ -300,7 +328,7 @@ class TableConfig(StrictModel):
 
     arguments: list[Identifier] = ModelField(default_factory=list)
     by: Annotated[list[Text | BinnedLevel], ModelField(min_length=1)]
-    values: dict[str, Any] | list[Any]
+    values: dict[Text, Any] | list[Any]
     formula: ExpressionText | None = None
 
 

@@ -102,6 +102,11 @@ class StrictModel(pydantic.BaseModel):
         return data
 
 
+def wrong_key(key: str, message: str) -> PydanticCustomError:
+    """Make the error of a validator about one key of a mapping, which the message will mark."""
+    return PydanticCustomError("wrong_key", "{message}", {"key": key, "message": message})
+
+
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # chosen at run time
     """YAML to nodes without any implicit typing; `_Composer` types the scalars."""
 
@@ -345,7 +350,7 @@ def _problems(error: pydantic.ValidationError, document: Document) -> Iterator[C
             continue
         path = tuple(detail["loc"])
         place = document.where(path)
-        if detail["type"] == "unknown_key":
+        if detail["type"] in ("unknown_key", "wrong_key"):
             place = document.keys.get((*path, context["key"]), place)
         if path[-1:] == ("[key]",):  # of a mapping, as pydantic says
             place = document.keys.get(path[:-1], place)
@@ -372,11 +377,15 @@ def _message(detail: ErrorDetails) -> str:
     if detail["type"] == "missing":
         return f"key {str(detail['loc'][-1])!r} is missing"
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    if detail["type"] in ("unknown_key", "value_error"):
+    if detail["type"] in ("unknown_key", "wrong_key", "value_error"):
         return message
     got = detail["input"]
-    if detail["type"] == "too_short":
-        return "must not be empty"
+    if detail["type"] in ("too_short", "too_long"):
+        least, most = detail["ctx"].get("min_length"), detail["ctx"].get("max_length")
+        if least == 1:
+            return "must not be empty"
+        limit = f"at most {most}" if least is None else f"at least {least}"
+        return f"expected {limit} entries, got {detail['ctx']['actual_length']}"
     if detail["type"] in ("model_type", "dict_type"):
         message = "'key: value' entries"
     shown = "nothing" if got is None else repr(str(got) if isinstance(got, SourceText) else got)

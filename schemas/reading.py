@@ -244,9 +244,8 @@ class Reading:
     def are_objects(self, arguments: list[ast.expr]) -> bool:
         """Tell whether a function is given two objects, such as ``leg0`` and ``leg1``."""
         known = self.scope.references(self.collection)
-        return len(arguments) == 2 and all(
-            isinstance(argument, ast.Name) and argument.id in known for argument in arguments
-        )
+        names = [argument.id for argument in arguments if isinstance(argument, ast.Name)]
+        return len(names) == len(arguments) == 2 and any(name in known for name in names)
 
     def objects(self, function: Function, node: ast.Call) -> tuple[Node, ...]:
         """Resolve the fields of the objects that a function is given."""
@@ -340,7 +339,7 @@ class Reading:
                 field = name.removeprefix(f"{collection}_")
                 if field in self.scope.fields(collection):
                     return f"did you mean {collection + '.' + field!r}?"
-        close = nearest(name, self.scope.suggestions(self.collection))
+        close = nearest(name, [*self.variables, *self.scope.suggestions(self.collection)])
         owners = [c for c in self.scope.collections() if name in self.scope.fields(c)]
         if owners and not close.startswith("did you mean"):
             return nearest(name, [f"{owner}.{name}" for owner in owners])
@@ -361,6 +360,7 @@ class Reading:
         if inner.id == EVENT and attributes[0].attr in self.scope.fields(EVENT):
             raise self.fail("fields of the event stand alone", node, f"write {node.attr!r}")
         if inner.id not in known:
+            known = [name for name in known if name.isidentifier()]  # none of a matching's own
             raise self.fail(f"unknown collection {inner.id!r}", inner, nearest(inner.id, known))
         return self.path(inner.id, attributes)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from runtime.console import progress_bar
+from runtime.console import print_result, progress_bar
 from runtime.scheduler import parse_scheduler
 
 
@@ -58,7 +58,7 @@ def inspect(file: str) -> None:
     from skim.contents import describe, render
 
     for table in render(describe(file)):
-        _print(table)
+        print_result(table)
 
 
 @click.command(short_help="Convert and slim ROOT ntuples into a Parquet dataset.")
@@ -106,9 +106,9 @@ def run(
     )  # fmt: skip
     if dry_run:
         for table in render_job(job):
-            _print(table)
+            print_result(table)
         return
-    _print(render_dataset(str(output), run_skim(job, scheduler=where)))
+    print_result(render_dataset(str(output), run_skim(job, scheduler=where)))
 
 
 @click.command(short_help="Show what is in a dataset.")
@@ -129,9 +129,9 @@ def info(dataset: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(summary(opened.path, opened.manifest), indent=2))
         return
-    _print(render_dataset(opened.path, opened.manifest))
-    _print(render_collections(opened.schema))
-    _print(render_provenance(opened.manifest))
+    print_result(render_dataset(opened.path, opened.manifest))
+    print_result(render_collections(opened.schema))
+    print_result(render_provenance(opened.manifest))
 
 
 @click.command(short_help="Print the JSON Schema of configurations.")
@@ -148,13 +148,3 @@ def schema() -> None:
     from schemas.skim_config import SkimConfig
 
     click.echo(json.dumps(json_schema(SkimConfig, "Configuration of skim run"), indent=2))
-
-
-def _print(renderable: object) -> None:
-    """Print a table or text on standard output, as wide as it needs where nobody is watching."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=200)
-    console.print(renderable)

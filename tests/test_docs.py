@@ -19,7 +19,20 @@ from click.testing import CliRunner
 
 from histo.cli import main as histo
 from schemas.axes import Axis
-from schemas.histo_config import HistoConfig
+from schemas.histo_config import (
+    BinnedLevel,
+    DerivedCollection,
+    Dimension,
+    Fill,
+    Group,
+    HistoConfig,
+    MatchedObjects,
+    Matching,
+    Rate,
+    Selection,
+    TableConfig,
+)
+from schemas.load import load_model
 from schemas.manifest import Manifest, Partition, Source
 from schemas.operations import FUNCTIONS, REDUCTIONS
 from schemas.skim_config import SkimConfig
@@ -66,10 +79,17 @@ def run(block: Block, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
-def test_what_a_page_shows_works(page: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("page", "languages"),
+    [
+        ("README.md", ("sh", "python")),
+        ("docs/tutorial.md", ("sh", "python")),
+        ("docs/configuration.md", ("sh",)),
+    ],
+)
+def test_what_a_page_shows_works(page: str, languages: tuple[str, ...], tmp_path: Path) -> None:
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
-    for block in blocks(ROOT / page, "sh", "python"):
+    for block in blocks(ROOT / page, *languages):
         done = run(block, tmp_path)
         where = f"{page}:{block.line}: {done.stdout}{done.stderr}"
         if block.answer:
@@ -83,6 +103,7 @@ def test_what_a_page_shows_works(page: str, tmp_path: Path) -> None:
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ntuples, and a dataset of all that is in them."""
     folder = tmp_path_factory.mktemp("documented")
+    shutil.copytree(ROOT / "configs", folder / "configs")
     write_sample(folder / "ntuples", "doubleele", events=40, files=2, seed=1)
     (folder / "all.yaml").write_text('schema: fastpuppi\nkeep: {"*": all}\n')
     files = f"doubleele={folder}/ntuples/*.root"
@@ -105,19 +126,45 @@ def test_configuration_as_shown_fits_an_ntuple_or_a_dataset(block: Block, everyt
     path = everything / f"{block.line}.yaml"
     path.write_text(block.text)
     if "histograms" in yaml.safe_load(block.text):
-        result = CliRunner().invoke(histo, ["list", str(path), str(everything / "dataset")])
+        dataset = str(everything / "dataset")
+        result = CliRunner().invoke(histo, ["list", str(path), dataset])
+        assert result.exit_code == 0, result.stderr
+        output = str(everything / f"{block.line}.root")
+        result = CliRunner().invoke(histo, ["run", str(path), dataset, "--output", output])
     else:
         command = ["run", str(path), "-o", str(everything / "new"), "--dry-run"]
         result = CliRunner().invoke(skim, command)
     assert result.exit_code == 0, result.stderr
 
 
-def keys(model: type[pydantic.BaseModel]) -> Iterator[str]:
-    """Iterate over the keys of a model and of all models in it, but not those of axes."""
-    for name, field in model.model_fields.items():
-        yield field.alias or name
+def test_the_example_of_an_efficiency_is_computed_as_shown(
+    everything: Path, tmp_path: Path
+) -> None:
+    *_, example, python = (
+        block
+        for block in blocks(CONFIGURATION, "yaml", "python")
+        if "efficiency: eg" in block.text or block.language == "python"
+    )
+    (tmp_path / "example.yaml").write_text(example.text)
+    arguments = ["run", f"{tmp_path}/example.yaml", f"{everything}/dataset"]
+    arguments += ["--output", f"{tmp_path}/histograms.root"]
+    result = CliRunner().invoke(histo, arguments)
+    assert result.exit_code == 0, result.stderr
+    done = run(python, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+
+
+def models_below(model: type[pydantic.BaseModel]) -> Iterator[type[pydantic.BaseModel]]:
+    """Iterate over a model and all models in it, but not those of axes."""
+    yield model
+    for field in model.model_fields.values():
         for inner in models(field.annotation):
-            yield from keys(inner)
+            yield from models_below(inner)
+
+
+def keys(model: type[pydantic.BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def models(annotation: Any) -> Iterator[type[pydantic.BaseModel]]:
@@ -129,10 +176,64 @@ def models(annotation: Any) -> Iterator[type[pydantic.BaseModel]]:
         yield from models(part)
 
 
-@pytest.mark.parametrize("model", [SkimConfig, HistoConfig])
+MODELS = list(dict.fromkeys([*models_below(SkimConfig), *models_below(HistoConfig)]))
+
+SECTIONS: dict[type[pydantic.BaseModel], tuple[str, str]] = {
+    HistoConfig: ("Histogram configuration", ""),
+    Selection: ("Selections and groups", "selections.NAME."),
+    Group: ("Selections and groups", "histograms.GROUP."),
+    Fill: ("fill", ""),
+    Dimension: ("fill", ""),
+    Rate: ("Rates", ""),
+    DerivedCollection: ("Derived collections", ""),
+    TableConfig: ("Tables", "tables.NAME."),
+    BinnedLevel: ("Tables", "tables.NAME.by."),
+    Matching: ("Matchings", "matches.NAME."),
+    MatchedObjects: ("Matchings", "matches.NAME.for.COLLECTION."),
+}
+"""Heading under which the keys of a model stand, and what they are written with."""
+
+
+def section(heading: str) -> str:
+    """Return what stands between a heading and the next one."""
+    found = re.search(
+        rf"^#+ {heading}\n(.*?)(?=^#+ |\Z)", CONFIGURATION.read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert found, heading
+    return found[1]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_every_key_is_documented(model: type[pydantic.BaseModel]) -> None:
-    text = CONFIGURATION.read_text()
-    missing = [key for key in keys(model) if not re.search(rf"^\| `([\w.]+\.)?{key}`", text, re.M)]
+    if model in models_below(HistoConfig):
+        heading, prefix = SECTIONS[model]
+        text, before = section(heading), re.escape(prefix)
+    else:
+        text, before = section("Skim configuration"), r"([\w.]+\.)?"
+        text += section("What both have in common")
+    missing = [key for key in keys(model) if not re.search(rf"^\| `{before}{key}`", text, re.M)]
+    assert not missing
+
+
+def given(value: Any) -> Iterator[tuple[type[pydantic.BaseModel], str]]:
+    """Iterate over the keys that a configuration gives, with their models."""
+    if isinstance(value, pydantic.BaseModel):
+        for name in value.model_fields_set:
+            yield type(value), type(value).model_fields[name].alias or name
+            yield from given(getattr(value, name))
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from given(inner)
+
+
+def test_every_key_has_an_example(everything: Path) -> None:
+    shown: set[tuple[type[pydantic.BaseModel], str]] = set()
+    for block in blocks(CONFIGURATION, "yaml"):
+        path = everything / f"{block.line}.yaml"
+        path.write_text(block.text)
+        kind = HistoConfig if "histograms" in yaml.safe_load(block.text) else SkimConfig
+        shown |= set(given(load_model(path, kind)))
+    missing = [(m.__name__, key) for m in MODELS for key in keys(m) if (m, key) not in shown]
     assert not missing
 
 
@@ -147,6 +248,13 @@ def test_every_key_of_the_manifest_is_documented(model: type[pydantic.BaseModel]
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_function_is_documented(name: str) -> None:
     assert f"`{name}({', '.join(FUNCTIONS[name].arguments)})`" in CONFIGURATION.read_text()
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if FUNCTIONS[name].fields])
+def test_functions_of_two_objects_are_documented_with_their_fields(name: str) -> None:
+    fields = ", ".join(f"`{field}`" for field in FUNCTIONS[name].fields)
+    row = rf"^\| .*`{name}\(leg0, leg1\)`.* \| {fields} \|$"
+    assert re.search(row, CONFIGURATION.read_text(), re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)
