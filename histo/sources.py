@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,27 +12,20 @@ import numpy as np
 
 from histo.plan import Plan
 from runtime.console import Watch
-from runtime.inputs import (
-    check_same_fields,
-    choose_samples,
-    merge_layouts,
-    plan_ranges,
-    probe_files,
-)
+from runtime.inputs import Opened, choose_samples, open_samples, plan_ranges
 from runtime.scheduler import Scheduler
 from schemas.dataset import Dataset
 from schemas.errors import UsageError
 from schemas.event_schema import EVENT, EventSchema
 from schemas.events import Events
 from schemas.load import location_of
-from schemas.ntuple import Layout, load_format
+from schemas.ntuple import load_format
 from schemas.parquet import read_events
-from schemas.recipe import Plan as SkimPlan
-from schemas.recipe import make_plan, prune, schema_of_inputs
+from schemas.recipe import prune, schema_of_inputs
 from schemas.reduction import Recipe, reduce_events
 from schemas.skim_config import SkimConfig, configuration_hash
 from schemas.storage import join
-from schemas.trees import Input, Ntuple, read_entries
+from schemas.trees import Input, read_entries
 
 ENTRIES_PER_BLOCK = 50_000
 """Entries of an ntuple that one task reads."""
@@ -272,32 +265,26 @@ class Ntuples:
     ----------
     config
         The skim's configuration.
-    samples
-        The probed files of each sample.
-    layout
-        Their branches.
-    skim
-        The configuration resolved against these.
+    opened
+        Their files, and the configuration resolved against them.
     limit
         Number of entries to take of each sample; None for all.
     """
 
     config: SkimConfig
-    samples: Mapping[str, Sequence[Ntuple]]
-    layout: Layout
-    skim: SkimPlan
+    opened: Opened
     limit: int | None = None
 
     @property
     def schema(self) -> EventSchema:
         """Collections and fields that the skim keeps."""
-        return self.skim.recipe.kept
+        return self.opened.plan.recipe.kept
 
     def blocks(self, plan: Plan) -> list[EntriesBlock]:
         """List the ranges of entries to fill from, reading only what a plan needs."""
-        pruned = prune(self.skim, self.layout, plan.columns, plan.collections)
-        schema = schema_of_inputs(self.layout.schema, pruned.branches)
-        ranges = plan_ranges(self.samples, ENTRIES_PER_BLOCK, self.limit)
+        pruned = prune(self.opened.plan, self.opened.layout, plan.columns, plan.collections)
+        schema = schema_of_inputs(self.opened.layout.schema, pruned.branches)
+        ranges = plan_ranges(self.opened.samples, ENTRIES_PER_BLOCK, self.limit)
         return [
             EntriesBlock(
                 Input(r.ntuple.url, r.ntuple.tree, pruned.branches, schema),
@@ -312,7 +299,7 @@ class Ntuples:
         return {
             "ntuples": {
                 name: [{"url": n.url, "uuid": n.uuid, "entries": n.entries} for n in found]
-                for name, found in self.samples.items()
+                for name, found in self.opened.samples.items()
             },
             "skim_configuration": normalised,
             "skim_configuration_hash": configuration_hash(normalised),
@@ -354,10 +341,4 @@ def open_ntuples(
     """
     form = load_format(config.format, base, location_of(config.format))
     urls = choose_samples(config, base, files, only)
-    with watch("opening files", sum(map(len, urls.values()))) as advance:
-        samples = probe_files(urls, form, scheduler, advance)
-    ntuples = [ntuple for found in samples.values() for ntuple in found]
-    layout = merge_layouts(ntuples)
-    skim = make_plan(config, layout)
-    check_same_fields(ntuples, skim.branches)
-    return Ntuples(config, samples, layout, skim, limit)
+    return Ntuples(config, open_samples(config, form, urls, scheduler, watch), limit)

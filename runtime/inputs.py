@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from runtime.console import Watch
 from runtime.execute import run_tasks
 from runtime.files import expand, is_url
 from runtime.scheduler import Scheduler
@@ -16,6 +17,7 @@ from schemas.errors import ConfigError, InputError, UsageError, nearest
 from schemas.event_schema import Collection, EventSchema
 from schemas.load import location_of
 from schemas.ntuple import Layout, NtupleFormat
+from schemas.recipe import Plan, make_plan
 from schemas.skim_config import Sample, SkimConfig
 from schemas.trees import Ntuple, probe
 
@@ -189,6 +191,50 @@ def _held(ntuple: Ntuple, collection: str, field: str) -> str:
     """Return kind and type of a field, or nothing if the file does not have it."""
     known = ntuple.layout.schema.collections.get(collection)
     return f"{known.kind} {known.fields[field].type}" if known and field in known.fields else ""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The ntuples of a skim, and what its configuration means for them.
+
+    Attributes
+    ----------
+    samples
+        The probed files of each sample.
+    layout
+        All their branches.
+    plan
+        The configuration resolved against these.
+    """
+
+    samples: dict[str, list[Ntuple]]
+    layout: Layout
+    plan: Plan
+
+
+def open_samples(
+    config: SkimConfig,
+    form: NtupleFormat,
+    urls: Mapping[str, Sequence[str]],
+    scheduler: Scheduler,
+    watch: Watch,
+) -> Opened:
+    """Find out what is in the files of all samples, and resolve a configuration against it.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration names what the ntuples do not have.
+    InputError
+        If a file cannot be read, or two files disagree on a field.
+    """
+    with watch("opening files", sum(map(len, urls.values()))) as advance:
+        samples = probe_files(urls, form, scheduler, advance)
+    ntuples = [ntuple for found in samples.values() for ntuple in found]
+    layout = merge_layouts(ntuples)
+    plan = make_plan(config, layout)
+    check_same_fields(ntuples, plan.branches)
+    return Opened(samples, layout, plan)
 
 
 def plan_ranges(

@@ -14,11 +14,9 @@ from runtime.console import Watch, progress_bar
 from runtime.execute import run_tasks
 from runtime.files import replace_file
 from runtime.inputs import (
-    check_same_fields,
     choose_samples,
-    merge_layouts,
+    open_samples,
     plan_ranges,
-    probe_files,
 )
 from runtime.scheduler import Scheduler
 from schemas.errors import InputError
@@ -30,7 +28,7 @@ from schemas.manifest import (
     SampleRecord,
 )
 from schemas.ntuple import load_format
-from schemas.recipe import make_plan, schema_of_inputs
+from schemas.recipe import schema_of_inputs
 from schemas.reduction import Recipe, reduce_events
 from schemas.skim_config import SkimConfig, Storage, configuration_hash
 from schemas.trees import Input, Ntuple, read_entries
@@ -138,17 +136,13 @@ def prepare(
     urls = choose_samples(config, base, files, only)
     configuration = {**config.normalised(), "events_per_sample": limit}
     present = find_present(output, configuration)
-    with watch("opening files", sum(map(len, urls.values()))) as advance:
-        samples = probe_files(urls, form, scheduler, advance)
-    ntuples = [ntuple for found in samples.values() for ntuple in found]
-    layout = merge_layouts(ntuples)
-    plan = make_plan(config, layout)
-    check_same_fields(ntuples, plan.branches)
+    opened = open_samples(config, form, urls, scheduler, watch)
+    samples, plan = opened.samples, opened.plan
     if present:
         check_sources(present, samples, limit)
         check_schema(output, present.event_schema, plan.recipe.kept)
     ranges = plan_ranges(samples, config.storage.partition_events, limit)
-    schema = schema_of_inputs(layout.schema, plan.branches)
+    schema = schema_of_inputs(opened.layout.schema, plan.branches)
     tasks = []
     for found in missing_ranges(ranges, samples, present):
         where, number, source = found
