@@ -84,7 +84,7 @@ def reading(url: str, what: str) -> Iterator[None]:
     except InputError:
         raise
     except damage as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        reason = str(error).strip().partition("\n")[0].rstrip(",;:. ") or type(error).__name__
         raise InputError(
             f"{url}: {what}: {reason}; copy the file again, or leave it out of the sample"
         ) from error
