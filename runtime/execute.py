@@ -17,11 +17,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 from uuid import uuid4
 
 from runtime.scheduler import Scheduler
 from runtime.work import Graph, Key, Work
+from schemas.tally import Tally, step, tallying
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -40,6 +42,7 @@ def run_tasks(
     *,
     scheduler: Scheduler,
     progress: Callable[[int], None] | None = None,
+    tally: Tally | None = None,
 ) -> list[R]:
     """Apply a function to every task.
 
@@ -54,6 +57,8 @@ def run_tasks(
         Where to run. Processes and clusters need everything to be picklable.
     progress
         Called in this process with the number of tasks that have just finished.
+    tally
+        What all tasks tallied is added to it.
 
     Returns
     -------
@@ -75,12 +80,13 @@ def run_tasks(
     """
     if not tasks:
         return []
+    tallied = _Tallied(function)
     if _is_trivial(tasks, scheduler):
-        return [_run_here(function, tasks[0], progress)]
+        return [_open(_run_here(tallied, tasks[0], progress), tally)]
     leaves = _leaf_keys(tasks)
-    graph = _leaf_nodes(leaves, _ship(function, scheduler), tasks)
-    results: list[R] = _compute(graph, leaves, leaves, tasks, scheduler, progress)
-    return results
+    graph = _leaf_nodes(leaves, _ship(tallied, scheduler), tasks)
+    results: list[Outcome[R]] = _compute(graph, leaves, leaves, tasks, scheduler, progress)
+    return [_open(result, tally) for result in results]
 
 
 def map_reduce(
@@ -90,6 +96,7 @@ def map_reduce(
     *,
     scheduler: Scheduler,
     progress: Callable[[int], None] | None = None,
+    tally: Tally | None = None,
 ) -> R:
     """Apply a function to every task and merge the results into one.
 
@@ -99,7 +106,7 @@ def map_reduce(
 
     Parameters
     ----------
-    function, tasks, scheduler, progress
+    function, tasks, scheduler, progress, tally
         As in `run_tasks`.
     merge
         Makes one result of two neighbours, the earlier given first. It has to be associative
@@ -124,13 +131,54 @@ def map_reduce(
     """
     if not tasks:
         raise ValueError("nothing to merge: there are no tasks")
+    tallied = _Tallied(function)
     if _is_trivial(tasks, scheduler):
-        return _run_here(function, tasks[0], progress)
+        return _open(_run_here(tallied, tasks[0], progress), tally)
     leaves = _leaf_keys(tasks)
-    graph = _leaf_nodes(leaves, _ship(function, scheduler), tasks)
-    nodes, root = _merge_nodes(leaves, _ship(merge, scheduler))
-    results: list[R] = _compute(graph | nodes, [root], leaves, tasks, scheduler, progress)
-    return results[0]
+    graph = _leaf_nodes(leaves, _ship(tallied, scheduler), tasks)
+    nodes, root = _merge_nodes(leaves, _ship(_Merge(merge), scheduler))
+    results: list[Outcome[R]] = _compute(graph | nodes, [root], leaves, tasks, scheduler, progress)
+    return _open(results[0], tally)
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[R]):
+    """What a task or a merge returned, and what was tallied on the way."""
+
+    result: R
+    tally: Tally
+
+
+@dataclass(frozen=True)
+class _Tallied(Generic[T, R]):
+    """A function of a task, which returns its tally as well."""
+
+    function: Callable[[T], R]
+
+    def __call__(self, task: T) -> Outcome[R]:
+        with tallying() as tally:
+            return Outcome(self.function(task), tally)
+
+
+@dataclass(frozen=True)
+class _Merge(Generic[R]):
+    """A merge of neighbours, which merges their tallies as well."""
+
+    merge: Callable[[R, R], R]
+
+    def __call__(self, *parts: Outcome[R]) -> Outcome[R]:
+        with tallying() as tally:
+            with step("merge"):
+                result = functools.reduce(self.merge, (part.result for part in parts))
+            for part in parts:
+                tally.add(part.tally)
+            return Outcome(result, tally)
+
+
+def _open(outcome: Outcome[R], tally: Tally | None) -> R:
+    if tally is not None:
+        tally.add(outcome.tally)
+    return outcome.result
 
 
 def _is_trivial(tasks: Sequence[Any], scheduler: Scheduler) -> bool:
@@ -170,7 +218,6 @@ def _leaf_nodes(keys: Iterable[Key], function: Callable[..., Any], tasks: Iterab
 def _merge_nodes(leaves: Sequence[Key], merge: Callable[..., Any]) -> tuple[Graph, Key]:
     """Return the merges above the leaves, and the key of the last."""
     graph: Graph = {}
-    fold = functools.partial(_fold, merge)
     token = uuid4().hex
     level, depth = list(leaves), 0
     while len(level) > 1:
@@ -181,14 +228,10 @@ def _merge_nodes(leaves: Sequence[Key], merge: Callable[..., Any]) -> tuple[Grap
             key = group[0]
             if len(group) > 1:
                 key = (f"merge{depth}-{token}", index)
-                graph[key] = (fold, *group)
+                graph[key] = (merge, *group)
             above.append(key)
         level = above
     return graph, level[0]
-
-
-def _fold(merge: Callable[[R, R], R], *parts: R) -> R:
-    return functools.reduce(merge, parts)
 
 
 def _compute(

@@ -28,6 +28,7 @@ from schemas.errors import (
     RunError,
     UsageError,
 )
+from schemas.tally import Tally, count, step, tallying
 
 # workers of a cluster need not be able to import the tests
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -223,3 +224,32 @@ def test_one_task_in_this_process_does_without_dask(
     )
     done = run_script(code)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def note_itself(task: int) -> int:
+    with step("outer"):
+        with step("inner"):
+            count("bytes", task)
+        count("tasks")
+    return task
+
+
+@pytest.mark.parametrize("tasks", [1, 3, 9])
+def test_tallies_of_all_tasks_come_back(scheduler: Scheduler, tasks: int) -> None:
+    listed, merged = Tally(), Tally()
+    run_tasks(note_itself, range(tasks), scheduler=scheduler, tally=listed)
+    map_reduce(note_itself, max, range(tasks), scheduler=scheduler, tally=merged)
+    expected = {"bytes": sum(range(tasks)), "tasks": tasks}
+    assert listed.counts == merged.counts == expected
+    assert listed.seconds.keys() == listed.processor.keys() == {"outer", "inner"}
+    assert merged.seconds.keys() - {"merge"} == {"outer", "inner"}
+
+
+def test_nothing_is_tallied_outside_a_task() -> None:
+    note_itself(1)
+
+
+def test_a_step_does_not_count_the_steps_inside_it() -> None:
+    with tallying() as tally, step("outer"), step("inner"):
+        time.sleep(0.02)
+    assert tally.seconds["inner"] > tally.seconds["outer"]
