@@ -49,6 +49,8 @@ class Source(StrictModel):
         Its number of entries.
     bytes
         Size of the file.
+    modified
+        Time of its last change in nanoseconds since 1970; None where the storage does not tell.
     """
 
     url: str
@@ -56,6 +58,25 @@ class Source(StrictModel):
     tree: str
     entries: Count
     bytes: Count
+    modified: Count | None = None
+
+
+class Skipped(StrictModel):
+    """A ROOT file that was left out, with the consent of who ran the skim.
+
+    Attributes
+    ----------
+    url
+        Absolute path or URL.
+    cause
+        The error that it gave.
+    entries
+        Its number of entries; None if not even that could be read.
+    """
+
+    url: str
+    cause: str
+    entries: Count | None = None
 
 
 class Partition(StrictModel):
@@ -98,6 +119,7 @@ class SampleRecord(StrictModel):
 
     sources: list[Source] = ModelField(default_factory=list)
     partitions: list[Partition] = ModelField(default_factory=list)
+    skipped: list[Skipped] = ModelField(default_factory=list)
 
     @property
     def events_read(self) -> int:
