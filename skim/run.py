@@ -28,7 +28,6 @@ from schemas.manifest import (
     SampleRecord,
 )
 from schemas.ntuple import load_format
-from schemas.recipe import schema_of_inputs
 from schemas.reduction import Recipe, reduce_events
 from schemas.skim_config import SkimConfig, Storage, configuration_hash
 from schemas.trees import Input, Ntuple, read_entries
@@ -142,11 +141,10 @@ def prepare(
         check_sources(present, samples, limit)
         check_schema(output, present.event_schema, plan.recipe.kept)
     ranges = plan_ranges(samples, config.storage.partition_events, limit)
-    schema = schema_of_inputs(opened.layout.schema, plan.branches)
     tasks = []
     for found in missing_ranges(ranges, samples, present):
         where, number, source = found
-        source_input = Input(where.ntuple.url, where.ntuple.tree, plan.branches, schema)
+        source_input = opened.input(where.ntuple)
         tasks.append(
             SkimTask(
                 output, where.sample, number, source, source_input,
