@@ -192,10 +192,14 @@ class RNTuple:
 
     def read(self, paths: Sequence[str], start: int, stop: int) -> dict[str, Any]:
         """Read a range of entries of some fields, as awkward layouts by name."""
-        return {
-            path: self.ntuple[path].array(entry_start=start, entry_stop=stop).layout
-            for path in paths
-        }
+        chosen = frozenset(paths)
+        arrays = self.ntuple.arrays(
+            # the path, not the name: records of an importer have fields of the same names
+            filter_field=lambda field: field.path in chosen,
+            entry_start=start,
+            entry_stop=stop,
+        )
+        return {path: arrays[path].layout for path in paths}
 
 
 def _parse(typename: str) -> tuple[str, int]:
