@@ -9,9 +9,12 @@ import re
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from schemas.baskets import NumberBranch, number_branch, read_numbers
 from schemas.errors import InputError
+from schemas.events import Ragged, Values
 from schemas.grouping import Branch
 from schemas.root_files import RNTUPLE, TREE
+from schemas.storage import is_url
 
 _LIST = re.compile(r"(?:std::vector|ROOT::VecOps::RVec)<(.+)>")
 _COUNTER = re.compile(r"ROOT::RNTupleCardinality<.+>")
@@ -42,8 +45,11 @@ class Tree(Protocol):
     def branches(self) -> list[Branch]:
         """Describe the branches."""
 
-    def read(self, paths: Sequence[str], start: int, stop: int) -> dict[str, Any]:
-        """Read a range of entries of some branches, as awkward layouts by path."""
+    def numbers(self, paths: Sequence[str]) -> dict[str, NumberBranch]:
+        """Return where the baskets of some branches are, of those that can be read without more."""
+
+    def read(self, paths: Sequence[str], start: int, stop: int) -> dict[str, Values]:
+        """Read a range of entries of some branches, by path."""
 
 
 def open_tree(file: Any, name: str, kind: str) -> Tree:
@@ -86,7 +92,9 @@ class TTree:
         dtype, depth = _type_of(branch.interpretation)
         counter = branch.count_branch
         parent = path.rpartition("/")[0]
-        compressed, uncompressed = int(branch.compressed_bytes), int(branch.uncompressed_bytes)
+        # uproot's uncompressed_bytes would read the beginning of every basket
+        compressed = int(sum(branch.member("fBasketBytes")[: branch.num_baskets]))
+        uncompressed = int(branch.member("fTotBytes"))
         for basket in branch.embedded_baskets:  # not yet flushed when the tree was written
             size = len(basket.data)
             compressed, uncompressed = compressed + size, uncompressed + size
@@ -101,17 +109,23 @@ class TTree:
             bytes=(compressed, uncompressed),
         )
 
-    def read(self, paths: Sequence[str], start: int, stop: int) -> dict[str, Any]:
-        """Read a range of entries of some branches, as awkward layouts by path."""
-        chosen = {id(self.tree[path]): path for path in paths}
-        arrays = self.tree.arrays(
-            filter_branch=lambda branch: id(branch) in chosen,
-            entry_start=start,
-            entry_stop=stop,
-            library="ak",
-            how=dict,
-        )
-        return {path: arrays[path.rpartition("/")[2]].layout for path in paths}
+    def numbers(self, paths: Sequence[str]) -> dict[str, NumberBranch]:
+        """Return where the baskets of branches of plain numbers are."""
+        found = {path: number_branch(self.tree[path], path) for path in paths}
+        return {path: branch for path, branch in found.items() if branch}
+
+    def read(self, paths: Sequence[str], start: int, stop: int) -> dict[str, Values]:
+        """Read a range of entries of some branches, by path."""
+        numbers = self.numbers(paths)
+        plain = list(numbers.values())
+        source = self.tree.file.source
+        url = str(source.file_path)
+        values = read_numbers(url, plain, start, stop, source if is_url(url) else None)
+        return {branch.path: read for branch, read in zip(plain, values, strict=True)} | {
+            path: to_values(self.tree[path].array(entry_start=start, entry_stop=stop).layout)
+            for path in paths
+            if path not in numbers
+        }
 
 
 def _leaves(branches: Sequence[Any], parent: str = "") -> list[tuple[Any, str]]:
@@ -190,8 +204,12 @@ class RNTuple:
             )
         return described
 
-    def read(self, paths: Sequence[str], start: int, stop: int) -> dict[str, Any]:
-        """Read a range of entries of some fields, as awkward layouts by name."""
+    def numbers(self, paths: Sequence[str]) -> dict[str, NumberBranch]:  # noqa: ARG002
+        """Return nothing: pages are not baskets."""
+        return {}
+
+    def read(self, paths: Sequence[str], start: int, stop: int) -> dict[str, Values]:
+        """Read a range of entries of some fields, by name."""
         chosen = frozenset(paths)
         arrays = self.ntuple.arrays(
             # the path, not the name: records of an importer have fields of the same names
@@ -199,7 +217,21 @@ class RNTuple:
             entry_start=start,
             entry_stop=stop,
         )
-        return {path: arrays[path].layout for path in paths}
+        return {path: to_values(arrays[path].layout) for path in paths}
+
+
+def to_values(layout: Any) -> Values:
+    """Return an awkward layout of numbers, or of lists of them, as arrays."""
+    import awkward as ak
+    import numpy as np
+
+    if isinstance(layout, ak.contents.NumpyArray):
+        if layout.purelist_depth == 1:
+            return np.asarray(layout.data)
+        layout = layout.to_RegularArray()
+    lists = layout.to_ListOffsetArray64(True)
+    offsets = np.asarray(lists.offsets.data)
+    return Ragged(offsets, to_values(lists.content[: offsets[-1]]))
 
 
 def _parse(typename: str) -> tuple[str, int]:
