@@ -254,7 +254,8 @@ class EntriesBlock:
         InputError
             If they cannot be read.
         """
-        return reduce_events(read_entries(self.source, self.start, self.stop), self.recipe).events
+        events = read_entries(self.source, self.start, self.stop)
+        return reduce_events(events, self.recipe, self.source.url, self.start).events
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from schemas.evaluate import needed
 from schemas.event_schema import EVENT, Collection, EventSchema, Field
 from schemas.expressions import Node
 from schemas.load import location_of
+from schemas.narrow import narrow_schema
 from schemas.ntuple import Layout
 from schemas.reduction import Recipe, column
 from schemas.scope import Scope
@@ -56,7 +57,7 @@ def make_plan(config: SkimConfig, layout: Layout) -> Plan:
     origin = {_key(full, *pair): pair for pair in _pairs(full)}
     pairs |= dict.fromkeys(sorted(origin[key] for key in columns))
 
-    dataset = _restrict(full, [*kept, *defined])
+    dataset = narrow_schema(_restrict(full, [*kept, *defined]), config.storage.narrow)
     stored = Binder(Scope(layout.schema, _definitions(config)))
     recipe = Recipe(
         kept=dataset,
