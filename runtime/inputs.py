@@ -28,7 +28,8 @@ from schemas.load import location_of
 from schemas.manifest import Skipped
 from schemas.ntuple import NtupleFormat
 from schemas.recipe import Plan, make_plan
-from schemas.skim_config import Drift, Sample, SkimConfig
+from schemas.sizes import events_per_partition
+from schemas.skim_config import Drift, Sample, SkimConfig, Storage
 from schemas.trees import Input, Ntuple, probe
 
 
@@ -281,7 +282,10 @@ def _require_some(ntuples: Sequence[Ntuple], causes: Mapping[str, str]) -> None:
 
 
 def plan_ranges(
-    ntuples: Mapping[str, Sequence[Ntuple]], size: int, limit: int | None
+    ntuples: Mapping[str, Sequence[Ntuple]],
+    storage: Storage,
+    inputs: Sequence[Pair],
+    limit: int | None,
 ) -> list[Range]:
     """Cut files into ranges of entries, one a partition.
 
@@ -289,8 +293,10 @@ def plan_ranges(
     ----------
     ntuples
         The files of each sample.
-    size
-        Largest number of entries of a range.
+    storage
+        How large a range may be.
+    inputs
+        The fields that are read.
     limit
         Number of events to take of each sample; None for all.
     """
@@ -300,6 +306,7 @@ def plan_ranges(
         for ntuple in found:
             entries = ntuple.entries if left is None else min(ntuple.entries, left)
             left = None if left is None else left - entries
+            size = events_per_partition(storage, ntuple.bytes_per_entry(inputs))
             cuts = cut_entries(entries, ntuple.clusters, size)
             ranges += [Range(name, ntuple, a, b) for a, b in itertools.pairwise(cuts)]
     return ranges

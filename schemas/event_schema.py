@@ -7,11 +7,11 @@ manifest stores it, expressions are checked against it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field as ModelField
-from pydantic import field_validator
+from pydantic import SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from schemas.load import StrictModel
 
@@ -58,11 +58,17 @@ class Field(StrictModel):
         ``GeV``, ``cm``, ``rad``; empty if dimensionless or unknown.
     doc
         What it is, in a few words; empty if unknown.
+    narrowed_from
+        Type in the ntuple, if the dataset has a narrower one; else empty.
+    mantissa_bits
+        Bits of the mantissa that are left of each number; None if all are.
     """
 
     type: str
     unit: str = ""
     doc: str = ""
+    narrowed_from: str = ""
+    mantissa_bits: int | None = None
 
     @field_validator("type")
     @classmethod
@@ -75,6 +81,11 @@ class Field(StrictModel):
         if dtype.kind not in "biuf" or dtype.itemsize > 8 or depth > MAX_DEPTH:
             raise ValueError(f"{value!r} is not a boolean, integer or floating-point type")
         return value
+
+    @model_serializer(mode="wrap")
+    def _without_what_most_fields_lack(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        optional = {"narrowed_from", "mantissa_bits"}
+        return {key: value for key, value in dump(self).items() if value or key not in optional}
 
     @property
     def dtype(self) -> np.dtype[np.generic]:

@@ -59,6 +59,10 @@ class Ntuple:
     clusters: tuple[int, ...]
     numbers: Mapping[Place, NumberBranch]
 
+    def bytes_per_entry(self, inputs: Iterable[Pair]) -> float:
+        """Return the size in memory of some fields of an entry, on average."""
+        return sum(self.layout.bytes.get(pair, (0, 0))[1] for pair in inputs) / self.entries
+
 
 def probe(url: str, form: NtupleFormat, wanted: Collection[Pair] | None = None) -> Ntuple:
     """Find out what is in a file, reading no entries.

@@ -140,7 +140,7 @@ def prepare(
     if present:
         check_sources(present, samples, limit)
         check_schema(output, present.event_schema, plan.recipe.kept)
-    ranges = plan_ranges(samples, config.storage.partition_events, limit)
+    ranges = plan_ranges(samples, config.storage, plan.inputs, limit)
     tasks = []
     for found in missing_ranges(ranges, samples, present):
         where, number, source = found
@@ -163,7 +163,7 @@ def make_partition(task: SkimTask) -> Partition:
         If the entries cannot be read, or their weights have no finite sum.
     """
     events = read_entries(task.source_input, task.start, task.stop)
-    reduced = reduce_events(events, task.recipe)
+    reduced = reduce_events(events, task.recipe, task.source_input.url, task.start)
     if not math.isfinite(reduced.sum_of_weights):
         raise InputError(
             f"{task.source_input.url}: the weights of entries {task.start} to {task.stop} sum up "
@@ -184,6 +184,7 @@ def make_partition(task: SkimTask) -> Partition:
         bytes=path.stat().st_size,
         checksum=checksum,
         content=content,
+        errors=dict(reduced.errors),
     )
 
 
