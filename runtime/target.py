@@ -171,8 +171,8 @@ class LocalTarget:
             path = self._path(folder)
             file = next(p for p in (path, *path.parents) if p.exists() and not p.is_dir())
             inside = f"is inside {str(file)!r}, which is a file"
-            what = "exists and is not a folder" if str(file) == self.root else inside
-            raise UsageError(f"{self.describe(folder)!r} {what}") from None
+            what = "exists and is not a dataset but a file" if str(file) == self.root else inside
+            raise UsageError(f"output {self.describe(folder)!r} {what}") from None
 
     def read(self, name: str, limit: int) -> bytes | None:
         """Return the content of a file, or None if there is none."""

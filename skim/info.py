@@ -11,7 +11,7 @@ from schemas.manifest import Manifest
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from skim.run import SkimJob
+    from skim.job import SkimJob
 
 
 def summary(path: str, manifest: Manifest) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def render_provenance(manifest: Manifest) -> str:
 def render_job(job: SkimJob) -> Iterator[Table]:
     """Return tables of what a skim would do."""
     numbers = ["files", "entries", "size", "partitions to make"]
-    table = make_table(f"Would write to {job.output}", ["sample"], numbers)
+    table = make_table(f"Would write to {job.target.describe()}", ["sample"], numbers)
     for name, ntuples in job.samples.items():
         table.add_row(
             name,
