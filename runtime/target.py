@@ -168,11 +168,12 @@ class LocalTarget:
         except FileNotFoundError:
             return []
         except NotADirectoryError:
-            path = self._path(folder)
-            file = next(p for p in (path, *path.parents) if p.exists() and not p.is_dir())
-            inside = f"is inside {str(file)!r}, which is a file"
-            what = "exists and is not a dataset but a file" if str(file) == self.root else inside
-            raise UsageError(f"output {self.describe(folder)!r} {what}") from None
+            path = Path(self.describe(folder))
+            file = next((p for p in path.parents if p.exists() and not p.is_dir()), None)
+            what = f"is inside {str(file)!r}, which is a file"
+            if file is None:
+                what = "exists and is not a dataset but a file"
+            raise UsageError(f"output {str(path)!r} {what}") from None
 
     def read(self, name: str, limit: int) -> bytes | None:
         """Return the content of a file, or None if there is none."""
