@@ -21,7 +21,7 @@ from schemas.events import Events
 from schemas.load import location_of
 from schemas.ntuple import load_format
 from schemas.parquet import read_events
-from schemas.recipe import prune, schema_of_inputs
+from schemas.recipe import prune
 from schemas.reduction import Recipe, reduce_events
 from schemas.skim_config import SkimConfig, configuration_hash
 from schemas.storage import join
@@ -283,11 +283,10 @@ class Ntuples:
     def blocks(self, plan: Plan) -> list[EntriesBlock]:
         """List the ranges of entries to fill from, reading only what a plan needs."""
         pruned = prune(self.opened.plan, self.opened.layout, plan.columns, plan.collections)
-        schema = schema_of_inputs(self.opened.layout.schema, pruned.branches)
         ranges = plan_ranges(self.opened.samples, ENTRIES_PER_BLOCK, self.limit)
         return [
             EntriesBlock(
-                Input(r.ntuple.url, r.ntuple.tree, pruned.branches, schema),
+                self.opened.input(r.ntuple, pruned),
                 r.start, r.stop, pruned.recipe,
             )
             for r in ranges

@@ -86,6 +86,22 @@ class Storage(StrictModel):
         return self
 
 
+class Drift(StrictModel):
+    """What to do where files of the samples differ; without a word of it, they must not.
+
+    Attributes
+    ----------
+    fill
+        Value of a field (``TkEleL2.tkIso``, ``run``, or a pattern) in files that lack it.
+    widen
+        Fields (or patterns) whose type differs between files: the dataset gets the smallest type
+        that holds the values of all exactly.
+    """
+
+    fill: dict[Text, bool | int | float] = ModelField(default_factory=dict)
+    widen: list[Text] = ModelField(default_factory=list)
+
+
 class SkimConfig(StrictModel):
     """The configuration of ``skim run``.
 
@@ -107,6 +123,8 @@ class SkimConfig(StrictModel):
         Condition on the event, after thinning: events that fail are dropped (*skimming*).
     weight
         Weight of an event; the sum over all events read is kept in the manifest.
+    drift
+        What to do where files differ.
     storage
         How partitions are stored.
     """
@@ -121,6 +139,7 @@ class SkimConfig(StrictModel):
     objects: dict[Text, ExpressionText] = ModelField(default_factory=dict)
     events: ExpressionText | None = None
     weight: ExpressionText | None = None
+    drift: Drift = ModelField(default_factory=Drift)
     storage: Storage = ModelField(default_factory=Storage)
 
     def normalised(self) -> dict[str, Any]:

@@ -1,27 +1,24 @@
-"""ROOT trees to events, through uproot: what is in a file, and ranges of its entries.
-
-The only module of the pipeline that opens ROOT files.
-"""
+"""Ntuples: what is in a file before reading it, and ranges of entries as events."""
 
 from __future__ import annotations
 
-import lzma
-import struct
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
 
 import numpy as np
 
+from schemas.columnar import Tree, open_tree
 from schemas.errors import InputError, nearest
 from schemas.event_schema import EventSchema
-from schemas.events import Events, Objects
-from schemas.ntuple import Branch, Layout, NtupleFormat, group_branches
-
-if TYPE_CHECKING:
-    import uproot
+from schemas.events import Events, Objects, Ragged, Values
+from schemas.grouping import Layout, Pair, Place, group_branches
+from schemas.ntuple import NtupleFormat
+from schemas.root_files import RNTUPLE, TREE, open_file, reading
+from schemas.storage import is_url
+from schemas.tally import count, step
 
 
 @dataclass(frozen=True)
@@ -35,11 +32,13 @@ class Ntuple:
     uuid
         Of the file.
     tree
-        Name of the tree.
+        Name of the tree; several are separated by commas.
     entries
         Its number of entries.
     bytes
         Size of the file.
+    modified
+        Time of its last change in nanoseconds since 1970; None for a URL.
     layout
         Its branches as collections and fields.
     clusters
@@ -52,75 +51,9 @@ class Ntuple:
     tree: str
     entries: int
     bytes: int
+    modified: int | None
     layout: Layout
     clusters: tuple[int, ...]
-
-
-@contextmanager
-def reading(url: str, what: str) -> Iterator[None]:
-    """Turn what uproot and the decompressors raise on damaged files into one error.
-
-    uproot reports damage by whichever of these the broken bytes happen to lead to.
-    """
-    import cramjam
-    import uproot
-
-    damage = (
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AssertionError,
-        EOFError,
-        NotImplementedError,
-        struct.error,
-        zlib.error,
-        lzma.LZMAError,
-        cramjam.DecompressionError,
-        uproot.DeserializationError,
-    )
-    try:
-        yield
-    except InputError:
-        raise
-    except damage as error:
-        reason = str(error).strip().partition("\n")[0].rstrip(",;:. ") or type(error).__name__
-        raise InputError(
-            f"{url}: {what}: {reason}; copy the file again, or leave it out of the sample"
-        ) from error
-
-
-@contextmanager
-def open_file(url: str) -> Iterator[tuple[Any, dict[str, str]]]:
-    """Open a ROOT file: yields uproot's file, and the class of each object in it by path.
-
-    Raises
-    ------
-    InputError
-        If it is missing, truncated, or no ROOT file.
-    """
-    import uproot
-
-    with reading(url, "cannot be opened as a ROOT file"):
-        file = uproot.open(url)
-    with file:
-        with reading(url, "its list of contents cannot be read"):
-            classes = dict(file.classnames(cycle=False))
-        yield file, classes
-
-
-@contextmanager
-def _open_tree(url: str, tree: str) -> Iterator[tuple[Any, Any]]:
-    """Open a tree: yields the file and the tree."""
-    with open_file(url) as (file, classes):
-        if tree not in classes:
-            trees = [name for name, kind in classes.items() if kind == "TTree"]
-            raise InputError(f"{url}: has no tree {tree!r}; {nearest(tree, trees)}")
-        if classes[tree] != "TTree":
-            raise InputError(f"{url}: {tree!r} is a {classes[tree]}, not a TTree")
-        with reading(url, f"tree {tree!r} cannot be read"):
-            opened = file[tree]
-        yield file, opened
 
 
 def probe(url: str, form: NtupleFormat) -> Ntuple:
@@ -129,43 +62,68 @@ def probe(url: str, form: NtupleFormat) -> Ntuple:
     Raises
     ------
     InputError
-        If the file cannot be read, or has no tree as the format says.
+        If the file cannot be read, has none of the trees that the format names or no entries in
+        them, or if the trees have different numbers of entries.
     """
-    with _open_tree(url, form.tree) as (file, tree):
-        with reading(url, f"the branches of tree {form.tree!r} cannot be read"):
-            branches = [describe_branch(branch) for branch in tree.branches]
-            entries = int(tree.num_entries)
-            clusters = tuple(int(entry) for entry in tree.common_entry_offsets())
+    with open_file(url) as (file, classes):
+        trees = {}
+        for rules in form.all_trees():
+            name = _find_tree(rules.tree, classes, url)
+            if name:
+                with reading(url, f"tree {name!r} cannot be read"):
+                    trees[name] = rules, open_tree(file, name, classes[name])
+        if not trees:
+            raise _no_tree(form, classes, url)
+        with reading(url, f"the branches of {', '.join(map(repr, trees))} cannot be read"):
+            listed = {name: (rules, tree.branches()) for name, (rules, tree) in trees.items()}
+            entries = _common_entries({name: tree for name, (_, tree) in trees.items()}, url)
+            clusters = sorted(set.intersection(*(set(t.clusters) for _, t in trees.values())))
             size = int(file.file.source.num_bytes)
         return Ntuple(
             url=url,
             uuid=str(file.file.uuid),
-            tree=form.tree,
+            tree=", ".join(trees),
             entries=entries,
             bytes=size,
-            layout=group_branches(branches, form, url),
-            clusters=clusters if clusters[:1] == (0,) else (0, entries),
+            modified=None if is_url(url) else os.stat(url).st_mtime_ns,
+            layout=group_branches(listed, form, url),
+            clusters=tuple(clusters),
         )
 
 
-def describe_branch(branch: Any) -> Branch:
-    """Describe a branch of uproot's."""
-    import uproot
+def _find_tree(pattern: str, classes: Mapping[str, str], url: str) -> str:
+    """Return the name of the tree that a format names, or nothing."""
+    if pattern in classes:
+        return pattern
+    kinds = (TREE, RNTUPLE)
+    found = [n for n, kind in classes.items() if kind in kinds and fnmatchcase(n, pattern)]
+    if len(found) > 1:
+        raise InputError(
+            f"{url}: trees {found[0]!r} and {found[1]!r} both match {pattern!r}; write a schema "
+            "that names the one to read"
+        )
+    return found[0] if found else ""
 
-    interpretation = branch.interpretation
-    jagged = isinstance(interpretation, uproot.AsJagged)
-    content = interpretation.content if jagged else interpretation
-    dtype = content.to_dtype if isinstance(content, uproot.AsDtype) else None
-    number = dtype is not None and dtype.shape == () and dtype.kind in "biuf"
-    counter = branch.count_branch
-    return Branch(
-        name=str(branch.name),
-        type=dtype.newbyteorder("=").name if number and dtype is not None else "",
-        jagged=jagged,
-        counter="" if counter is None else str(counter.name),
-        title=str(branch.title),
-        typename=str(branch.typename),
-    )
+
+def _no_tree(form: NtupleFormat, classes: Mapping[str, str], url: str) -> InputError:
+    wanted = form.all_trees()[0].tree
+    known = [name for name, kind in classes.items() if kind in (TREE, RNTUPLE)]
+    return InputError(f"{url}: has no tree {wanted!r}; {nearest(wanted, known)}")
+
+
+def _common_entries(trees: Mapping[str, Tree], url: str) -> int:
+    """Return the number of entries, which all trees must share."""
+    (first, tree), *others = trees.items()
+    entries = tree.entries
+    for name, other in others:
+        if other.entries != entries:
+            raise InputError(
+                f"{url}: tree {name!r} has {other.entries} entries and {first!r} has {entries}: "
+                "they cannot be joined entry by entry; leave the file out"
+            )
+    if not entries:
+        raise InputError(f"{url}: tree {first!r} has no entries; leave the file out of the sample")
+    return entries
 
 
 @dataclass(frozen=True)
@@ -174,18 +132,23 @@ class Input:
 
     Attributes
     ----------
-    url, tree
-        Where.
+    url
+        Path or URL.
     branches
-        Name of the branch of each ``(collection, field)``.
+        Place of the branch of each field that the file has.
     schema
-        That they belong to.
+        Types that the fields get, and those that the file lacks.
+    counters
+        Place of a counter that the numbers of objects have to equal, by collection.
+    fills
+        Value of each field that the file lacks.
     """
 
     url: str
-    tree: str
-    branches: Mapping[tuple[str, str], str]
+    branches: Mapping[Pair, Place]
     schema: EventSchema
+    counters: Mapping[str, Place] = field(default_factory=dict)
+    fills: Mapping[Pair, float] = field(default_factory=dict)
 
 
 def read_entries(source: Input, start: int, stop: int) -> Events:
@@ -197,59 +160,127 @@ def read_entries(source: Input, start: int, stop: int) -> Events:
         If a basket is damaged (naming its branch), or the fields of a collection have different
         numbers of values in some entry.
     """
-    with _open_tree(source.url, source.tree) as (_, tree):
-        arrays = _read_branches(source, tree, start, stop)
-    return _assemble(source, arrays, start, stop)
+    with step("read"), open_file(source.url) as (file, classes):
+        layouts: dict[Place, Any] = {}
+        for name, places in _by_tree(source).items():
+            if name not in classes:
+                raise InputError(f"{source.url}: tree {name!r} has gone")
+            with reading(source.url, f"tree {name!r} cannot be read"):
+                tree = open_tree(file, name, classes[name])
+            layouts |= _read_branches(source.url, tree, places, start, stop)
+        count("bytes_read", int(file.file.source.num_requested_bytes))
+    with step("assemble"):
+        return _Assembly(source, layouts, start, stop).events()
 
 
-def _read_branches(source: Input, tree: uproot.TTree, start: int, stop: int) -> dict[str, Any]:
-    def read(names: Sequence[str]) -> dict[str, Any]:
-        chosen = frozenset(names)
-        return dict(
-            tree.arrays(
-                filter_branch=lambda branch: branch.name in chosen,
-                entry_start=start,
-                entry_stop=stop,
-                library="ak",
-                how=dict,
+def _by_tree(source: Input) -> dict[str, list[Place]]:
+    trees: dict[str, list[Place]] = {}
+    for place in sorted({*source.branches.values(), *source.counters.values()}):
+        trees.setdefault(place.tree, []).append(place)
+    return trees
+
+
+def _read_branches(
+    url: str, tree: Tree, places: list[Place], start: int, stop: int
+) -> dict[Place, Any]:
+    try:
+        with reading(url, "a branch cannot be read"):
+            found = tree.read([place.branch for place in places], start, stop)
+    except InputError:
+        for place in places:  # all at once is fast, one by one finds the damaged one
+            what = f"branch {place.branch!r}, entries {start} to {stop}, cannot be read"
+            with reading(url, what):
+                tree.read([place.branch], start, stop)
+        raise
+    return {place: found[place.branch] for place in places}
+
+
+class _Assembly:
+    """The branches of some entries on their way to events."""
+
+    def __init__(self, source: Input, layouts: Mapping[Place, Any], start: int, stop: int) -> None:
+        self.source = source
+        self.layouts = layouts
+        self.start = start
+        self.size = stop - start
+        self.offsets: dict[str, Any] = {}
+        self.places: dict[str, Place] = {}
+        self.fields: dict[str, dict[str, Values]] = {}
+        self.columns: dict[str, Any] = {}
+
+    def events(self) -> Events:
+        """Put all branches together."""
+        for pair, place in self.source.branches.items():
+            self.add(pair, place)
+        for collection, place in self.source.counters.items():
+            counts = np.asarray(self.layouts[place].data)
+            self.compare(
+                collection, place, np.concatenate(([0], np.cumsum(counts, dtype=np.int64)))
             )
+        for pair, value in self.source.fills.items():
+            self.fill(pair, value)
+        lists = {name: Objects(self.offsets[name], self.fields[name]) for name in self.offsets}
+        return Events(self.size, lists, self.columns)
+
+    def add(self, pair: Pair, place: Place) -> None:
+        """Add the branch of a field."""
+        schema, (collection, name) = self.source.schema, pair
+        info = schema.collections[collection].fields[name]
+        if not schema.is_list(collection):
+            values = self.numbers(self.layouts[place], place, info.dtype)
+            self.columns[schema.column_name(collection, name)] = values
+            return
+        ragged = self.ragged(self.layouts[place], place, info.dtype, info.depth + 1)
+        if collection in self.offsets:
+            self.compare(collection, place, ragged.offsets)
+        else:
+            self.offsets[collection], self.places[collection] = ragged.offsets, place
+        self.fields.setdefault(collection, {})[name] = ragged.values
+
+    def ragged(self, layout: Any, place: Place, dtype: Any, depth: int) -> Ragged:
+        """Return lists as offsets from 0 and values."""
+        import awkward as ak
+
+        if isinstance(layout, ak.contents.NumpyArray):  # of more than one dimension
+            layout = layout.to_RegularArray()
+        lists = layout.to_ListOffsetArray64(True)
+        offsets = np.asarray(lists.offsets.data)
+        content = lists.content[: offsets[-1]]
+        if depth > 1:
+            return Ragged(offsets, self.ragged(content, place, dtype, depth - 1))
+        return Ragged(offsets, self.numbers(content, place, dtype))
+
+    def numbers(self, layout: Any, place: Place, dtype: Any) -> Any:
+        """Return values with the type that all files share."""
+        values = np.asarray(layout.data)
+        if values.dtype == dtype:
+            return values
+        if not np.can_cast(values.dtype, dtype, "safe"):
+            raise InputError(
+                f"{self.source.url}: branch {place.branch!r} holds {values.dtype.name}, and "
+                f"{np.dtype(dtype).name} was expected"
+            )
+        return values.astype(dtype)
+
+    def compare(self, collection: str, place: Place, own: Any) -> None:
+        """Refuse offsets that are not those of the collection."""
+        known = self.offsets[collection]
+        if np.array_equal(known, own):
+            return
+        entry = int(np.argmax(np.diff(known) != np.diff(own)))
+        counts = np.diff(own)[entry], np.diff(known)[entry]
+        raise InputError(
+            f"{self.source.url}: in entry {self.start + entry} branch {place.branch!r} has "
+            f"{counts[0]} values and {self.places[collection].branch!r} has {counts[1]}; both are "
+            f"fields of {collection}"
         )
 
-    names = sorted(source.branches.values())
-    try:
-        with reading(source.url, "a branch cannot be read"):
-            return read(names)
-    except InputError:
-        for name in names:  # all at once is fast, one by one finds the damaged one
-            place = f"branch {name!r}, entries {start} to {stop}, cannot be read"
-            with reading(source.url, place):
-                read([name])
-        raise
-
-
-def _assemble(source: Input, arrays: Mapping[str, Any], start: int, stop: int) -> Events:
-    schema = source.schema
-    offsets: dict[str, Any] = {}
-    first: dict[str, str] = {}
-    values: dict[str, dict[str, Any]] = {}
-    columns: dict[str, Any] = {}
-    for (collection, field), branch in source.branches.items():
-        layout = arrays[branch].layout
+    def fill(self, pair: Pair, value: float) -> None:
+        """Add a field that the file lacks."""
+        schema, (collection, name) = self.source.schema, pair
+        dtype = schema.collections[collection].fields[name].dtype
         if not schema.is_list(collection):
-            columns[schema.column_name(collection, field)] = np.asarray(layout.data)
-            continue
-        jagged = layout.to_ListOffsetArray64(True)
-        own = np.asarray(jagged.offsets.data)
-        if collection not in offsets:
-            offsets[collection], first[collection] = own, branch
-        elif not np.array_equal(offsets[collection], own):
-            entry = int(np.argmax(np.diff(offsets[collection]) != np.diff(own)))
-            counts = np.diff(own)[entry], np.diff(offsets[collection])[entry]
-            raise InputError(
-                f"{source.url}: in entry {start + entry} branch {branch!r} has {counts[0]} values "
-                f"and {first[collection]!r} has {counts[1]}; both are fields of {collection}"
-            )
-        content = np.asarray(jagged.content.data)[: own[-1]]
-        values.setdefault(collection, {})[field] = content
-    collections = {name: Objects(offsets[name], values[name]) for name in offsets}
-    return Events(stop - start, collections, columns)
+            self.columns[schema.column_name(collection, name)] = np.full(self.size, value, dtype)
+            return
+        objects = int(self.offsets[collection][-1])
+        self.fields[collection][name] = np.full(objects, value, dtype)

@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from runtime.console import Watch, progress_bar
-from runtime.inputs import Opened, choose_samples, open_samples, plan_ranges
+from runtime.inputs import OnError, choose_samples, open_samples, plan_ranges
 from runtime.scheduler import Scheduler
 from runtime.target import Target
 from schemas.errors import UsageError
 from schemas.load import location_of
 from schemas.manifest import Manifest, Skipped, Source
-from schemas.ntuple import NtupleFormat, load_format
-from schemas.recipe import schema_of_inputs
+from schemas.ntuple import load_format
 from schemas.reduction import Recipe
 from schemas.skim_config import SkimConfig, configuration_hash
-from schemas.trees import Input, Ntuple
+from schemas.trees import Ntuple
 from skim.journal import (
     Receipt,
     Stamp,
@@ -29,7 +28,7 @@ from skim.journal import (
     read_journal,
     usable_receipts,
 )
-from skim.partition import OnError, SkimTask
+from skim.partition import SkimTask
 from skim.resume import (
     changed_configuration,
     changed_events,
@@ -135,7 +134,7 @@ def prepare(
     form = load_format(config.format, base, location_of(config.format))
     urls = choose_samples(config, base, files, only)
     old, reason = find_dataset(config, target, limit, overwrite)
-    opened, skipped = _open(config, form, urls, scheduler, watch)
+    opened = open_samples(config, form, urls, scheduler, watch, on_error)
     samples, plan = opened.samples, opened.plan
     sources = {name: [identify(ntuple) for ntuple in found] for name, found in samples.items()}
     ranges = plan_ranges(samples, config.storage.partition_events, limit)
@@ -163,17 +162,16 @@ def prepare(
     expected = {key_of(where): origins[where.sample, where.ntuple.url] for where in ranges}
     first = first_numbers(old)
     receipts = usable_receipts(target, receipts, expected, first)
-    schema = schema_of_inputs(opened.layout.schema, plan.branches)
     tasks = [
         SkimTask(
             where.sample, number, origins[where.sample, where.ntuple.url],
-            Input(where.ntuple.url, where.ntuple.tree, plan.branches, schema),
-            where.start, where.stop, plan.recipe, config.storage, target, stamp, on_error,
+            opened.input(where.ntuple), where.start, where.stop, plan.recipe,
+            config.storage, target, stamp, on_error,
         )
         for where, number in number_ranges(ranges, receipts, first)
     ]  # fmt: skip
     return SkimJob(
-        target, plan.recipe, configuration, stamp, samples, sources, skipped, planned, tasks,
+        target, plan.recipe, configuration, stamp, samples, sources, opened.skipped, planned, tasks,
         receipts, present,
     )  # fmt: skip
 
@@ -198,17 +196,6 @@ def find_dataset(
 
 def _normalised(config: SkimConfig, limit: int | None) -> dict[str, Any]:
     return {**config.normalised(), "events_per_sample": limit}
-
-
-def _open(
-    config: SkimConfig,
-    form: NtupleFormat,
-    urls: Mapping[str, Sequence[str]],
-    scheduler: Scheduler,
-    watch: Watch,
-) -> tuple[Opened, dict[str, list[Skipped]]]:
-    """Open the files of all samples; also return those that were left out."""
-    return open_samples(config, form, urls, scheduler, watch), {}
 
 
 def _refuse(target: Target, reason: str, overwrite: bool) -> None:

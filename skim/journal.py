@@ -8,13 +8,11 @@ waits for another. Receipts of a run that did not finish are what the next one g
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pydantic
 
-from runtime.files import is_url
 from runtime.inputs import Range
 from runtime.target import Target
 from schemas.config_types import Name
@@ -104,20 +102,14 @@ def read_journal(target: Target) -> Iterator[Receipt]:
 
 
 def identify(ntuple: Ntuple) -> Source:
-    """Return what tells whether a file is still the one that was read.
-
-    Raises
-    ------
-    OSError
-        If a local file is not there.
-    """
+    """Return what tells whether a file is still the one that was read."""
     return Source(
         url=ntuple.url,
         uuid=ntuple.uuid,
         tree=ntuple.tree,
         entries=ntuple.entries,
         bytes=ntuple.bytes,
-        modified=None if is_url(ntuple.url) else os.stat(ntuple.url).st_mtime_ns,
+        modified=ntuple.modified,
     )
 
 

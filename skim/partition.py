@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
+from runtime.inputs import OnError
 from runtime.target import Target
 from schemas.errors import InputError
 from schemas.manifest import Partition, Skipped, Source
@@ -14,9 +14,6 @@ from schemas.skim_config import Storage
 from schemas.trees import Input, read_entries
 from skim.journal import Receipt, Stamp
 from skim.write import write_partition
-
-OnError = Literal["fail", "skip"]
-"""What becomes of a file that cannot be read: the end of the run, or a file that is left out."""
 
 
 @dataclass(frozen=True)

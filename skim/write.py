@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ import numpy as np
 from runtime.files import digest_file, replace_file, sync
 from schemas.errors import RunError
 from schemas.event_schema import EventSchema
-from schemas.events import Array, Events
-from schemas.parquet import leaf, to_table
+from schemas.events import Events
+from schemas.parquet import leaves, to_table
 from schemas.skim_config import Storage
 
 ENCODING_SAMPLE = 20_000
@@ -31,22 +30,11 @@ def content_digest(events: Events, schema: EventSchema) -> str:
     values, little-endian; the same for any version and encoding of the file that holds them.
     """
     digest = hashlib.blake2b(digest_size=16)
-    for name, values in _leaves(events, schema):
+    for name, values, _ in leaves(events, schema):
         kind = values.dtype.newbyteorder("<")
         digest.update(f"{name}:{kind.str}:{len(values)};".encode())
         digest.update(np.ascontiguousarray(values, kind).data)
     return digest.hexdigest()
-
-
-def _leaves(events: Events, schema: EventSchema) -> Iterator[tuple[str, Array]]:
-    """Iterate over path and values of each Parquet column; offsets go by the collection's name."""
-    for name, _ in schema.event_columns():
-        yield name, events.columns[name]
-    for name, collection in schema.lists():
-        objects = events.collections[name]
-        yield name, objects.offsets
-        for field in collection.fields:
-            yield leaf(name, field), objects.fields[field]
 
 
 def encodings(events: Events, schema: EventSchema) -> tuple[list[str], dict[str, str]]:
@@ -62,10 +50,9 @@ def encodings(events: Events, schema: EventSchema) -> tuple[list[str], dict[str,
     encoding
         Encoding of the others.
     """
-    lists = {name for name, _ in schema.lists()}
     dictionary, encoding = [], {}
-    for path, values in _leaves(events, schema):
-        if path in lists or values.dtype.kind == "b":
+    for path, values, holds_values in leaves(events, schema):
+        if not holds_values or values.dtype.kind == "b":
             continue
         sample = values[:ENCODING_SAMPLE]
         if len(np.unique(sample)) <= DISTINCT_SHARE * len(sample):
