@@ -80,7 +80,7 @@ def render_collections(schema: EventSchema) -> Table:
 
 
 def render_provenance(manifest: Manifest) -> str:
-    """Return configuration and versions in a few lines."""
+    """Return configuration, versions and the files that were left out, in a few lines."""
     software = ", ".join(f"{name} {version}" for name, version in manifest.software.items())
     configuration = manifest.configuration
     cuts = [f"{name}: {cut}" for name, cut in configuration.get("objects", {}).items()]
@@ -92,6 +92,11 @@ def render_provenance(manifest: Manifest) -> str:
             f"format version {manifest.format_version}",
             f"cuts: {'; '.join(cuts) or 'none'}",
             f"written by {software}",
+            *(
+                f"left out of {name}: {skipped.cause}"
+                for name, record in manifest.samples.items()
+                for skipped in record.skipped
+            ),
         ]
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
@@ -67,6 +68,10 @@ def test_a_file_of_which_a_part_cannot_be_read_is_left_out_whole(
     [skipped] = open_dataset(output).samples["s"].skipped
     assert (skipped.url, skipped.entries) == (str(partly), 400)
     assert "A_pt" in skipped.cause
+    assert f"left out of s: {skipped.cause}" in " ".join(skim("info", output).stdout.split())
+    assert json.loads(skim("info", output, "--json").stdout)["samples"]["s"]["left_out"] == [
+        {"url": str(partly), "cause": skipped.cause, "entries": 400}
+    ]
 
 
 def test_every_kind_of_bad_file_is_left_out(tiny: Path, partly: Path, skim: Callable) -> None:
