@@ -135,17 +135,17 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         yield temporary
-        _sync(temporary)
+        sync(temporary)
         os.replace(temporary, target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     with contextlib.suppress(OSError):  # some network file systems cannot sync a folder
-        _sync(target.parent)
+        sync(target.parent)
 
 
-def _sync(path: Path) -> None:
-    """Wait until a file or the entries of a folder are on disk."""
+def sync(path: str | os.PathLike[str]) -> None:
+    """Wait until a local file, or the entries of a folder, are on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
