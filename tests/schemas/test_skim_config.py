@@ -38,9 +38,12 @@ def test_defaults() -> None:
         "drift": {"fill": {}, "widen": []},
         "storage": {
             "partition_events": 50_000,
+            "partition_bytes": 256_000_000,
             "row_group_events": 50_000,
+            "row_group_bytes": 128_000_000,
             "compression": "zstd",
             "level": 3,
+            "narrow": {},
         },
     }
 
