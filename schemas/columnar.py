@@ -13,7 +13,7 @@ from schemas.errors import InputError
 from schemas.grouping import Branch
 from schemas.root_files import RNTUPLE, TREE
 
-_LIST = re.compile(r"(?:std::vector|ROOT::VecOps::RVec)<(.+)>")
+_LIST = re.compile(r"(?:std::vector|ROOT::VecOps::RVec)<(.+)>|std::array<(.+),\s*\d+>")
 _COUNTER = re.compile(r"ROOT::RNTupleCardinality<.+>")
 _NUMBERS = {
     "bool": "bool",
@@ -208,7 +208,7 @@ def _parse(typename: str) -> tuple[str, int]:
     if _COUNTER.fullmatch(typename):
         return "int64", 0
     while match := _LIST.fullmatch(typename):
-        typename, depth = match[1], depth + 1
+        typename, depth = match[1] or match[2], depth + 1
     return _NUMBERS.get(typename, ""), depth
 
 
