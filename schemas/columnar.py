@@ -6,7 +6,7 @@ uproot gives the two different names for the same things; nothing else of the pr
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from schemas.baskets import NumberBranch, number_branch, read_numbers
@@ -16,7 +16,7 @@ from schemas.grouping import Branch
 from schemas.root_files import RNTUPLE, TREE
 from schemas.storage import is_url
 
-_LIST = re.compile(r"(?:std::vector|ROOT::VecOps::RVec)<(.+)>")
+_LIST = re.compile(r"(?:std::vector|ROOT::VecOps::RVec)<(.+)>|std::array<(.+),\s*\d+>")
 _COUNTER = re.compile(r"ROOT::RNTupleCardinality<.+>")
 _NUMBERS = {
     "bool": "bool",
@@ -184,7 +184,7 @@ class RNTuple:
 
     def branches(self) -> list[Branch]:
         """Describe the top-level fields."""
-        sizes = _column_sizes(self.ntuple)
+        size = _field_sizes(self.ntuple)
         described = []
         for field in self.ntuple.fields:
             # imported collections: records that hold the fields of one counter once more
@@ -199,7 +199,7 @@ class RNTuple:
                     counts=bool(_COUNTER.fullmatch(field.typename)),
                     title=str(field.description),
                     typename=str(field.typename),
-                    bytes=_size(self.ntuple, field.field_id, sizes),
+                    bytes=size(field.field_id),
                 )
             )
         return described
@@ -240,29 +240,34 @@ def _parse(typename: str) -> tuple[str, int]:
     if _COUNTER.fullmatch(typename):
         return "int64", 0
     while match := _LIST.fullmatch(typename):
-        typename, depth = match[1], depth + 1
+        typename, depth = match[1] or match[2], depth + 1
     return _NUMBERS.get(typename, ""), depth
 
 
-def _column_sizes(ntuple: Any) -> list[tuple[int, int]]:
-    """Return the compressed and uncompressed size of each column."""
-    sizes = [(0, 0)] * len(ntuple.column_records)
+def _field_sizes(ntuple: Any) -> Callable[[int], tuple[int, int]]:
+    """Return how to find the size of the columns that hold a field's numbers (not its offsets)."""
+    packed: dict[int, int] = {}
+    unpacked: dict[int, int] = {}
     for cluster in ntuple.page_link_list:
         for index, column in enumerate(cluster):
             bits = ntuple.column_records[index].nbits
-            packed, unpacked = sizes[index]
-            packed += sum(page.locator.num_bytes for page in column.pages)
-            unpacked += sum(page.num_elements for page in column.pages) * bits // 8
-            sizes[index] = packed, unpacked
-    return sizes
+            elements = sum(page.num_elements for page in column.pages)
+            packed[index] = packed.get(index, 0) + sum(p.locator.num_bytes for p in column.pages)
+            unpacked[index] = unpacked.get(index, 0) + elements * bits // 8
+    first_part: dict[int, int] = {}
+    for number, record in enumerate(ntuple.field_records):
+        if record.parent_field_id != number:  # a top-level field is its own parent
+            first_part.setdefault(record.parent_field_id, number)
+    columns: dict[int, list[int]] = {}
+    for record in ntuple.column_records:
+        columns.setdefault(record.field_id, []).append(record.idx)
+    for record in ntuple.alias_column_records:
+        columns.setdefault(record.field_id, []).append(record.physical_id)
 
+    def size(field: int) -> tuple[int, int]:
+        while field in first_part:
+            field = first_part[field]
+        found = columns.get(field, [])
+        return sum(packed.get(i, 0) for i in found), sum(unpacked.get(i, 0) for i in found)
 
-def _size(ntuple: Any, field: int, sizes: list[tuple[int, int]]) -> tuple[int, int]:
-    """Return the size of the columns that hold a field's numbers (not its offsets)."""
-    parents = [record.parent_field_id for record in ntuple.field_records]
-    leaf = field
-    while leaf in parents and (inner := [i for i, p in enumerate(parents) if p == leaf != i]):
-        leaf = inner[0]
-    columns = [c.idx for c in ntuple.column_records if c.field_id == leaf]
-    columns += [a.physical_id for a in ntuple.alias_column_records if a.field_id == leaf]
-    return sum(sizes[i][0] for i in columns), sum(sizes[i][1] for i in columns)
+    return size
