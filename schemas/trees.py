@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -167,7 +167,7 @@ def read_entries(source: Input, start: int, stop: int) -> Events:
                 raise InputError(f"{source.url}: tree {name!r} has gone")
             with reading(source.url, f"tree {name!r} cannot be read"):
                 tree = open_tree(file, name, classes[name])
-            layouts |= _read_branches(source.url, tree, places, start, stop)
+            layouts |= read_branches(source.url, tree, places, start, stop)
         count("bytes_read", int(file.file.source.num_requested_bytes))
     with step("assemble"):
         return _Assembly(source, layouts, start, stop).events()
@@ -180,9 +180,16 @@ def _by_tree(source: Input) -> dict[str, list[Place]]:
     return trees
 
 
-def _read_branches(
-    url: str, tree: Tree, places: list[Place], start: int, stop: int
+def read_branches(
+    url: str, tree: Tree, places: Sequence[Place], start: int, stop: int
 ) -> dict[Place, Any]:
+    """Read a range of entries of some branches of one tree, as awkward layouts.
+
+    Raises
+    ------
+    InputError
+        If a basket is damaged, naming its branch.
+    """
     try:
         with reading(url, "a branch cannot be read"):
             found = tree.read([place.branch for place in places], start, stop)
