@@ -69,7 +69,7 @@ class _TreeDraft:
         self.branches = qualify(tree.branches)
         self.lists = [branch for branch in self.branches if branch.depth and branch.type]
         self.rules = TreeFormat(tree=tree.name)
-        self.collect(self.camel_case())
+        self.collect(self.common_beginnings())
         self.collect({**self.rules.collections, **self.without_beginnings()})
         while changed := self.next_change():
             self.collect(changed)
@@ -88,33 +88,42 @@ class _TreeDraft:
 
     def counts(self, branch: Branch) -> bytes | str:
         """Return what branches of one collection must share."""
-        return self.tree.counts.get(branch.path, branch.counter)
+        known = self.tree.counts
+        return known.get(branch.path) or known.get(branch.counter) or branch.counter
 
-    def camel_case(self) -> Beginnings:
-        """Return beginnings such as ``eg`` that several names like ``egEt`` without ``_`` share."""
+    def common_beginnings(self) -> Beginnings:
+        """Return beginnings that several names share where no ``_`` or common counter tells.
+
+        These are ``eg`` of names like ``egEt``, and those of lists with a counter of their own.
+        """
         groups: dict[str, list[Branch]] = {}
         for branch in self.lists:
-            if "_" not in branch.name and not branch.counter:
-                groups.setdefault(_beginnings(branch.name)[0], []).append(branch)
+            own = branch.counter == f"n{branch.name}" and self.has_values(branch)
+            if own or ("_" not in branch.name and not branch.counter):
+                beginning = _beginnings(branch.name)[0]
+                if len(beginning) > 1 or "_" in branch.name:  # `d` of `dXY` is no name
+                    groups.setdefault(beginning, []).append(branch)
+        groups.pop(EVENT, None)
         return {
             beginning: beginning
             for beginning, members in groups.items()
-            if len(beginning) > 1  # one letter is no name
-            and beginning != EVENT
-            and max(Counter(map(self.counts, members)).values()) > 1
+            if max(Counter(map(self.counts, members)).values()) > 1
         }
 
+    def has_values(self, branch: Branch) -> bool:
+        """Tell whether counts are known and not all zero, which many have in common by chance."""
+        return bool(self.tree.counts.get(branch.path, b"").strip(b"\0"))
+
     def without_beginnings(self) -> Beginnings:
-        """Return a collection for names like ``pt``, ``eta`` that share their counts only."""
+        """Return a collection of names like ``pt``, ``eta`` if most lists share counts only."""
         grouping = self.grouping
         sizes = Counter(grouping.collection_of(branch) for branch in self.lists)
         groups: dict[bytes | str, list[Branch]] = {}
         for branch in self.lists:
-            known = self.tree.counts.get(branch.path, b"")
-            # no values in any entry is nothing in common
-            if sizes[grouping.collection_of(branch)] == 1 and known.strip(b"\0"):
-                groups.setdefault(known, []).append(branch)
-        if max(map(len, groups.values()), default=0) < 2:
+            if sizes[grouping.collection_of(branch)] == 1 and self.has_values(branch):
+                groups.setdefault(self.counts(branch), []).append(branch)
+        together = max(map(len, groups.values()), default=0)
+        if together < 2 or 2 * together < len(self.lists):
             return {}
         name = self.tree.name.rpartition("/")[2]
         return {"objects" if name.lower() in _NO_NAMES else name: ""}

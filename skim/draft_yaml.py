@@ -67,7 +67,7 @@ def _head(draft: Draft, file: str, known: NtupleFormat | None) -> Iterator[str]:
 
 
 def _checks(draft: Draft) -> Iterator[str]:
-    unbound = [t for t in draft.trees if not all(b.counter for b in t.lists)]
+    unbound = [tree for tree in draft.trees if tree.unbound]
     checked = [tree for tree in unbound if tree.checked]
     if not unbound:
         yield "# Lists are one collection if the file says that they share a counter."

@@ -40,8 +40,8 @@ class ScannedTree:
         Its branches.
     counts
         Number of values in each of the first entries as the bytes of 64-bit integers, which
-        compare fast, by path of the branch: of every list and of what may be a counter. Empty if
-        the file itself says for all lists what counts them.
+        compare fast, by path of the branch: of the lists in `unbound`, and of all that may count
+        them. Empty if there are none.
     checked
         Number of these entries.
     """
@@ -59,6 +59,14 @@ class ScannedTree:
     def lists(self) -> list[Branch]:
         """The branches with any number of values per event."""
         return [branch for branch in self.branches if branch.depth and branch.type]
+
+    @property
+    def unbound(self) -> list[Branch]:
+        """The lists of which the file does not say that they share a counter with others.
+
+        Some writers give every list a counter of its own.
+        """
+        return [branch for branch in self.lists if branch.counter in ("", f"n{branch.name}")]
 
 
 @dataclass(frozen=True)
@@ -142,7 +150,7 @@ def _scan_tree(file: Any, name: str, kind: str, url: str) -> ScannedTree:
 def count_values(scan: Scan, names: Collection[str]) -> list[ScannedTree]:
     """Read how many values the lists of some trees have in their first entries.
 
-    Nothing is read of trees whose lists all have counters that the file names.
+    Nothing is read of trees in which all lists share counters, and the file says which.
 
     Parameters
     ----------
@@ -162,22 +170,19 @@ def count_values(scan: Scan, names: Collection[str]) -> list[ScannedTree]:
         If a basket is damaged.
     """
     chosen = [tree for tree in scan.trees if tree.name in names]
-    if all(_counted(tree) for tree in chosen):
+    if not any(tree.entries and tree.unbound for tree in chosen):
         return chosen
     with open_file(scan.url) as (file, _):
         return [_count_values(file, tree, scan.url) for tree in chosen]
 
 
-def _counted(tree: ScannedTree) -> bool:
-    return not tree.entries or all(branch.counter for branch in tree.lists)
-
-
 def _count_values(file: Any, tree: ScannedTree, url: str) -> ScannedTree:
-    if _counted(tree):
+    lists = tree.unbound
+    if not tree.entries or not lists:
         return tree
-    size = sum(branch.bytes[1] for branch in tree.lists)
+    size = sum(branch.bytes[1] for branch in lists)
     stop = min(tree.entries, CHECKED_ENTRIES, 1 + _CHECKED_BYTES * tree.entries // max(size, 1))
-    read = [b for b in tree.branches if b.type and (b.depth or b.type[0] in "iu")]
+    read = [*lists, *(b for b in tree.branches if not b.depth and b.type[:1] in ("i", "u"))]
     with reading(url, f"tree {tree.name!r} cannot be read"):
         opened = open_tree(file, tree.name, tree.kind)
     places = {branch: Place(tree.name, branch.path or branch.name) for branch in read}
