@@ -59,14 +59,19 @@ class TreeFormat(StrictModel):
     collections
         Beginning of the names of a collection's branches, by collection: with ``EG: eg`` branch
         ``egEt`` is the field ``et`` of ``EG``. Needed only where no ``_`` ends this beginning.
+        An empty one takes all lists that no other beginning does.
     counters
         Branch with the number of objects, by collection. Needed only where it is not ``nX``,
-        ``NX`` or ``X_n``.
+        ``NX`` or ``X_n``; empty if a branch of that name counts something else.
+    event
+        Singleton to which the tree's values per event belong, under their full names. Needed only
+        where another tree has some of the same names.
     """
 
     tree: str
     collections: dict[str, str] = ModelField(default_factory=dict)
     counters: dict[str, str] = ModelField(default_factory=dict)
+    event: str = ""
 
 
 class NtupleFormat(StrictModel):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, PlainSerializer, PlainValidator, model_validator
 from pydantic import Field as ModelField
 
 from schemas.config_types import ExpressionText, Identifier, Name, Text
-from schemas.load import StrictModel
+from schemas.load import StrictModel, load_document, validate
 from schemas.narrow import parse_narrowing
+from schemas.ntuple import NtupleFormat
 from schemas.sizes import ByteSize
 
 Version = Literal[1]
@@ -166,6 +168,24 @@ class SkimConfig(StrictModel):
     def normalised(self) -> dict[str, Any]:
         """Return what decides the content of partitions: everything but the samples."""
         return self.model_dump(mode="json", by_alias=True, exclude={"samples"})
+
+
+def load_skim_config(path: Path) -> SkimConfig:
+    """Load a configuration of ``skim run``, or a schema of ntuples of which everything is kept.
+
+    Raises
+    ------
+    UsageError
+        If the file is missing.
+    ConfigError
+        With the place of whatever is wrong.
+    """
+    document = load_document(path)
+    keys = set(document.data)
+    if keys.isdisjoint({"tree", "trees"}) or not keys.isdisjoint({"schema", "keep"}):
+        return validate(document, SkimConfig)
+    validate(document, NtupleFormat)  # so that its mistakes are told before any file is opened
+    return SkimConfig(schema=path.name, keep={"*": ["*"]})
 
 
 def configuration_hash(normalised: dict[str, Any]) -> str:

@@ -234,8 +234,8 @@ def _read_trees(
                 raise InputError(f"{source.url}: tree {name!r} has gone")
             with reading(source.url, f"tree {name!r} cannot be read"):
                 tree = open_tree(file, name, classes[name])
-            read = _read_tree(source.url, tree, [Place(name, path) for path in paths], start, stop)
-            values |= read
+            places_of_tree = [Place(name, path) for path in paths]
+            values |= read_branches(source.url, tree, places_of_tree, start, stop)
     return values
 
 
@@ -246,9 +246,16 @@ def _by_tree(places: Iterable[Place]) -> dict[str, list[str]]:
     return trees
 
 
-def _read_tree(
+def read_branches(
     url: str, tree: Tree, places: Sequence[Place], start: int, stop: int
 ) -> dict[Place, Values]:
+    """Read a range of entries of some branches of one tree.
+
+    Raises
+    ------
+    InputError
+        If a basket is damaged, naming its branch.
+    """
     try:
         with reading(url, "a branch cannot be read"):
             found = tree.read([place.branch for place in places], start, stop)

@@ -50,18 +50,24 @@ def sample(directory: Path, kind: str, events: int, files: int, seed: int, overw
 
 @click.command(short_help="Show what is in a ROOT file.")
 @click.argument("file")
-def inspect(file: str) -> None:
+@click.option("--schema", "as_schema", is_flag=True,
+              help="Print a starting schema in YAML that `skim run` takes as it is.")  # fmt: skip
+def inspect(file: str, as_schema: bool) -> None:
     """Show the trees in FILE, and the collections of each (FILE:TREE for one tree).
 
     \b
     Example:
       skim inspect ntuple.root
       skim inspect ntuple.root:Events
+      skim inspect ntuple.root --schema > mine.yaml
     """
-    from skim.contents import describe, render
+    from skim.contents import describe, draft_schema, render
 
-    for table in render(describe(file)):
-        print_result(table)
+    if as_schema:
+        click.echo(draft_schema(file), nl=False)
+        return
+    for part in render(describe(file)):
+        click.echo(part) if isinstance(part, str) else print_result(part)
 
 
 @click.command(short_help="Convert and slim ROOT ntuples into a Parquet dataset.")
@@ -103,6 +109,8 @@ def run(
 
     A run that ended early, for whatever reason, is completed by the same command again.
 
+    CONFIG may also be a schema, such as `skim inspect --schema` drafts: everything is kept then.
+
     \b
     Example:
       skim run configs/skim/demo.yaml --files doubleele='ntuples/*.root' -o dataset
@@ -114,8 +122,7 @@ def run(
       2    the command, its configuration or its output does not do
       130  interrupted (143: terminated); the same command again goes on
     """
-    from schemas.load import load_model
-    from schemas.skim_config import SkimConfig
+    from schemas.skim_config import load_skim_config
     from skim.info import render_dataset, render_job
     from skim.job import find_dataset, prepare
     from skim.lock import locked
@@ -123,7 +130,7 @@ def run(
     from skim.run import run as run_skim
 
     where = parse_scheduler(scheduler, workers)
-    model = load_model(config, SkimConfig)
+    model = load_skim_config(config)
     target = open_target(output)
     find_dataset(model, target, events, overwrite)  # a refusal need not touch it
     look = partial(
