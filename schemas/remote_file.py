@@ -19,6 +19,8 @@ class RemoteFile:
     ----------
     url
         Of the file.
+    attempts
+        How often anything is tried at most; None for as often as `schemas.retry.patience` says.
 
     Raises
     ------
@@ -35,14 +37,15 @@ class RemoteFile:
         What reading has cost so far, repetitions and gaps between ranges included.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, attempts: int | None = None) -> None:
         self.url = url
+        self.attempts = attempts
         self.size = -1
         self.requests = 0
         self.bytes_requested = 0
         self.opening = 0
         self._handle: Any = None
-        retry(self._open, f"{url}: cannot be opened")
+        retry(self._open, f"{url}: cannot be opened", attempts)
 
     def __enter__(self) -> RemoteFile:
         """Return the file itself."""
@@ -141,7 +144,8 @@ class Batch:
     def buffers(self) -> list[Any]:
         """Wait for the content of the pieces."""
         if self._buffers is None:
-            self._buffers = retry(self._attempt, f"{self._file.url}: cannot be read")
+            what = f"{self._file.url}: cannot be read"
+            self._buffers = retry(self._attempt, what, self._file.attempts)
         return self._buffers
 
     def _attempt(self) -> list[Any]:

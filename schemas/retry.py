@@ -97,7 +97,7 @@ def _number(name: str, default: float, whole: bool = False) -> float:
     return float(text)
 
 
-def retry(operation: Callable[[], R], what: str) -> R:
+def retry(operation: Callable[[], R], what: str, attempts: int | None = None) -> R:
     """Do something that needs a server, again if that fails for a reason that may pass.
 
     Each repetition is a warning, and counted as `RETRIES` in the tally.
@@ -108,6 +108,8 @@ def retry(operation: Callable[[], R], what: str) -> R:
         What to do; must bear being repeated.
     what
         URL and what is being done with it, for messages.
+    attempts
+        How often to try at most; None for as often as `patience` says.
 
     Raises
     ------
@@ -117,6 +119,7 @@ def retry(operation: Callable[[], R], what: str) -> R:
         At once, if trying again would not help.
     """
     allowed = patience()
+    last = allowed.attempts if attempts is None else min(attempts, allowed.attempts)
     started = time.monotonic()
     attempt = 1
     while True:
@@ -125,7 +128,7 @@ def retry(operation: Callable[[], R], what: str) -> R:
         except OSError as error:
             if not is_transient(error):
                 raise
-            if attempt == allowed.attempts:
+            if attempt == last:
                 tries = "once" if attempt == 1 else f"{attempt} times"
                 raise RemoteError(
                     f"{what}: {reason(error)} (tried {tries} in {time.monotonic() - started:.0f} "
@@ -133,7 +136,7 @@ def retry(operation: Callable[[], R], what: str) -> R:
                 ) from error
             pause = allowed.pause(attempt)
             logger.warning("%s: %s; trying again in %.1f s (attempt %d of %d)",
-                           what, reason(error), pause, attempt + 1, allowed.attempts)  # fmt: skip
+                           what, reason(error), pause, attempt + 1, last)  # fmt: skip
         count(RETRIES)
         time.sleep(pause)
         attempt += 1

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from schemas.columnar import Tree, open_tree
-from schemas.errors import InputError, nearest
+from schemas.errors import InputError, RemoteError, nearest
 from schemas.event_schema import EventSchema
 from schemas.events import Events, Objects, Ragged, Values
 from schemas.grouping import Layout, Pair, Place, group_branches
@@ -186,6 +186,8 @@ def _read_branches(
     try:
         with reading(url, "a branch cannot be read"):
             found = tree.read([place.branch for place in places], start, stop)
+    except RemoteError:
+        raise
     except InputError:
         for place in places:  # all at once is fast, one by one finds the damaged one
             what = f"branch {place.branch!r}, entries {start} to {stop}, cannot be read"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from runtime.console import Watch, progress_bar
 from runtime.execute import run_tasks
 from runtime.scheduler import Scheduler
-from schemas.errors import L1SkimError, RunError
+from schemas.errors import L1SkimError, RemoteError, RunError
 from schemas.manifest import Manifest, SampleRecord, Skipped
 from skim.commit import (
     New,
@@ -150,8 +150,9 @@ def _resumable(job: SkimJob) -> Iterator[Callable[[int], None]]:
         yield count
     except BaseException as error:
         # why the run ends matters more than what it leaves, which the next one removes
-        with contextlib.suppress(L1SkimError, OSError):
-            remove_temporaries(job.target)
+        if not isinstance(error, RemoteError):  # which has taken long enough to give up
+            with contextlib.suppress(L1SkimError, OSError):
+                remove_temporaries(job.target)
         if isinstance(error, KeyboardInterrupt):
             raise type(error)(
                 f"{done} of {total} partitions are done; run the same command again to go on"
