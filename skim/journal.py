@@ -75,10 +75,20 @@ class Receipt(StrictModel):
         part = self.partition
         return self.sample, self.origin.url, part.entry_start, part.entry_stop
 
+    @property
+    def name(self) -> str:
+        """Of its file in the journal."""
+        return receipt_name(self.sample, number_of(self.partition))
+
     def write(self, target: Target) -> None:
         """Put the receipt into the journal."""
-        name = f"{JOURNAL}/{self.sample}-{number_of(self.partition):05d}.json"
-        target.replace(name, (json.dumps(self.model_dump(mode="json")) + "\n").encode())
+        content = json.dumps(self.model_dump(mode="json")) + "\n"
+        target.replace(f"{JOURNAL}/{self.name}", content.encode())
+
+
+def receipt_name(sample: str, number: int) -> str:
+    """Return the name of the receipt of a partition."""
+    return f"{sample}-{number:05d}.json"
 
 
 def number_of(partition: Partition) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from runtime.console import Watch, progress_bar
 from runtime.execute import run_tasks
@@ -20,7 +20,7 @@ from skim.commit import (
     write_manifest,
 )
 from skim.job import SkimJob
-from skim.journal import Receipt
+from skim.journal import JOURNAL, Receipt, receipt_name
 from skim.lock import Lock
 from skim.partition import make_partition
 
@@ -55,10 +55,8 @@ def run(job: SkimJob, *, lock: Lock, scheduler: Scheduler, watch: Watch = progre
     KeyboardInterrupt
         If the run is stopped; says how to go on.
     """
-    with _resumable(job) as count, watch("skimming partitions", len(job.tasks)) as advance:
-        made = run_tasks(
-            make_partition, job.tasks, scheduler=scheduler, progress=_both(count, advance)
-        )
+    with _resumable(job), watch("skimming partitions", len(job.tasks)) as advance:
+        made = run_tasks(make_partition, job.tasks, scheduler=scheduler, progress=advance)
         manifest = make_manifest(job, made)
         check_unchanged(r.origin for r in made if isinstance(r, Receipt))
         lock.check()
@@ -131,38 +129,22 @@ def require_samples(manifest: Manifest) -> None:
 
 
 @contextlib.contextmanager
-def _resumable(job: SkimJob) -> Iterator[Callable[[int], None]]:
-    """Clear away what a run that ends early was writing; say how to go on after an interrupt.
-
-    Yields
-    ------
-    callable
-        To be called with the number of partitions that have just been made.
-    """
-    done = len(job.receipts)
-    total = done + len(job.tasks)
-
-    def count(partitions: int) -> None:
-        nonlocal done
-        done += partitions
-
+def _resumable(job: SkimJob) -> Iterator[None]:
+    """Clear away what a run that ends early was writing; say how to go on after an interrupt."""
+    awaited = {receipt_name(task.sample, task.number) for task in job.tasks}
+    for name in awaited.intersection(job.target.names(JOURNAL)):
+        job.target.remove(f"{JOURNAL}/{name}")  # of no use, and not to be counted below
     try:
-        yield count
+        yield
     except BaseException as error:
         # why the run ends matters more than what it leaves, which the next one removes
         if not isinstance(error, RemoteError):  # which has taken long enough to give up
             with contextlib.suppress(L1SkimError, OSError):
                 remove_temporaries(job.target)
         if isinstance(error, KeyboardInterrupt):
+            done = len(job.receipts) + len(awaited.intersection(job.target.names(JOURNAL)))
             raise type(error)(
-                f"{done} of {total} partitions are done; run the same command again to go on"
+                f"{done} of {len(job.receipts) + len(awaited)} partitions are done; run the same "
+                "command again to go on"
             ) from None
         raise
-
-
-def _both(first: Callable[[int], None], second: Callable[[int], None]) -> Callable[[int], None]:
-    def call(steps: int) -> None:
-        first(steps)
-        second(steps)
-
-    return call

@@ -33,7 +33,7 @@ from schemas.histo_config import (
     TableConfig,
 )
 from schemas.load import load_model
-from schemas.manifest import Manifest, Partition, Source
+from schemas.manifest import Manifest, Partition, Skipped, Source
 from schemas.operations import FUNCTIONS, REDUCTIONS
 from schemas.skim_config import SkimConfig
 from skim.cli import main as skim
@@ -237,7 +237,7 @@ def test_every_key_has_an_example(everything: Path) -> None:
     assert not missing
 
 
-@pytest.mark.parametrize("model", [Manifest, Partition, Source])
+@pytest.mark.parametrize("model", [Manifest, Partition, Skipped, Source])
 def test_every_key_of_the_manifest_is_documented(model: type[pydantic.BaseModel]) -> None:
     text = DATASET.read_text()
     missing = [key for key in (field.alias or name for name, field in model.model_fields.items())
