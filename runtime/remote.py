@@ -194,7 +194,9 @@ class RemoteTarget:
     def remove_if(self, name: str, content: bytes) -> bool:
         """Remove a small file if it still has this content.
 
-        It is moved first, which only one of several callers can do, and put back if it is not it.
+        It is moved first, which only one of several callers can do, and put back if it is another
+        by now. A third caller that finds the name free just then gets it: whoever holds a lock has
+        to look again before relying on it.
         A server that does not answer is not waited for as long as elsewhere: runs that fail because
         of it end with this.
         """

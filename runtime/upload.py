@@ -12,6 +12,7 @@ from typing import IO
 
 from schemas.ranges import MAX_BATCH
 from schemas.remote_file import RemoteFile
+from schemas.retry import reason
 from schemas.tally import count
 from schemas.xrootd import Request, Server, load_client, split_url
 
@@ -52,11 +53,16 @@ def create(content: bytes, url: str) -> None:
     Raises
     ------
     FileExistsError
-        If it is there.
+        If it is there, or somebody else is writing it.
     OSError
         For anything else.
     """
-    _send(io.BytesIO(content), url)
+    try:
+        _send(io.BytesIO(content), url)
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            raise FileExistsError(errno.EEXIST, reason(error)) from error
+        raise
 
 
 def _send(source: IO[bytes], url: str) -> tuple[int, int]:

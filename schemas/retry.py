@@ -29,8 +29,9 @@ RETRIES = "retries"
 """Name of the count in a tally."""
 
 _TRANSIENT = {
-    errno.EAGAIN, errno.EIO, errno.EREMOTEIO, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN,
-    errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETRESET, errno.ENETUNREACH, errno.EINPROGRESS,
+    errno.EAGAIN, errno.EBUSY, errno.EIO, errno.EREMOTEIO, errno.EINPROGRESS, errno.ETIMEDOUT,
+    errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETRESET,
+    errno.ENETUNREACH,
 }  # fmt: skip
 
 # libraries wrap what a server said into errors that have lost its number; these are XRootD's words

@@ -103,7 +103,9 @@ def _configure(timeout: int) -> None:
         "ConnectionWindow": timeout,
         "ConnectionRetry": 1,
         "StreamErrorWindow": 0,  # for how long a lost server would not be tried again
-        "StreamTimeout": timeout,  # after which a silent connection is given up for a new one
+        "StreamTimeout": max(
+            1, timeout // 2
+        ),  # after which a silent connection is given up for a new one
         "RequestTimeout": timeout,
     }.items():
         client.EnvPutInt(name, value)

@@ -142,7 +142,7 @@ def server(start_server: StartServer) -> Iterator[XRootD]:
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait a second where users would a minute."""
-    monkeypatch.setenv("L1SKIM_REMOTE_TIMEOUT", "1")
+    monkeypatch.setenv("L1SKIM_REMOTE_TIMEOUT", "2")
     monkeypatch.setenv("L1SKIM_REMOTE_WAIT", "0.1")
 
 

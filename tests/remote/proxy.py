@@ -22,8 +22,8 @@ class Network:
         Most bytes that go on at a time.
     stalled
         Numbers of the connections, counted from 0, on which nothing goes on; they stay open.
-    stall_after
-        Number of bytes after which a connection, by its number, stalls on its way to the client.
+    stall_after, stall_after_sent
+        Bytes after which a connection, by its number, stalls: brought to the client, or sent by it.
     """
 
     port: int
@@ -31,6 +31,7 @@ class Network:
     lot: int = 65536
     stalled: set[int] = field(default_factory=set)
     stall_after: dict[int, int] = field(default_factory=dict)
+    stall_after_sent: dict[int, int] = field(default_factory=dict)
     connections: int = 0
     ended: threading.Event = field(default_factory=threading.Event)
 
@@ -52,7 +53,8 @@ class Network:
                     threading.Thread(target=self.pump, args=arguments, daemon=True).start()
 
     def pump(self, source: socket.socket, sink: socket.socket, number: int, back: bool) -> None:
-        brought = 0
+        limits = self.stall_after if back else self.stall_after_sent
+        passed = 0
         source.settimeout(0.1)
         with source, sink, contextlib.suppress(OSError):
             while not self.ended.is_set():
@@ -62,8 +64,8 @@ class Network:
                     continue
                 if not lot:
                     return
-                brought += len(lot)
-                if back and brought > self.stall_after.get(number, brought):
+                passed += len(lot)
+                if passed > limits.get(number, passed):
                     self.stalled.add(number)
                 while number in self.stalled and not self.ended.is_set():
                     time.sleep(0.05)
