@@ -39,17 +39,17 @@ $(VENV)/bin/python:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[lazy,plots]'
+	$(BIN)/python -m pip install --quiet --editable '.[lazy,plots,xrootd]'
 	touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[lazy,plots,test]'
+	$(BIN)/python -m pip install --quiet --editable '.[lazy,plots,xrootd,test]'
 	touch $@
 
 $(NEWEST)/.test: pyproject.toml
 	$(PYTHON) -m venv $(NEWEST)
 	$(NEWEST)/bin/python -m pip install --quiet --upgrade pip
-	$(NEWEST)/bin/python -m pip install --quiet --editable '.[plots,test]' 'dask>=2026.1.1' 'distributed>=2026.1.1'
+	$(NEWEST)/bin/python -m pip install --quiet --editable '.[plots,xrootd,test]' 'dask>=2026.1.1' 'distributed>=2026.1.1'
 	touch $@
 
 clean:

@@ -17,6 +17,8 @@ import click
 
 from runtime.console import configure_logging
 from schemas.errors import L1SkimError, nearest
+from schemas.retry import RETRIES
+from schemas.tally import tallying
 
 _DEBUG = "runtime.debug"  # keys of the memory that a command shares with its group
 _VERBOSITY = "runtime.verbosity"
@@ -112,7 +114,7 @@ class CommandGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and end as its errors demand."""
         try:
-            with _terminable():
+            with _terminable(), _retries_shown():
                 return super().invoke(ctx)
         except click.UsageError as error:
             raise _Misused.of(error) from error
@@ -154,6 +156,19 @@ class _Misused(click.UsageError):
         click.echo(f"Error: {self.message}", file, err=True)
         if self.ctx:
             click.echo(f"{self.ctx.get_usage()}; more with --help", file, err=True)
+
+
+@contextlib.contextmanager
+def _retries_shown() -> Iterator[None]:
+    """Say at the end how often servers had to be asked again: what works may still work badly."""
+    with tallying() as tally:
+        try:
+            yield
+        finally:
+            retries = tally.counts.get(RETRIES, 0)
+            if retries:
+                what = "1 retry" if retries == 1 else f"{retries} retries"
+                click.echo(f"{what} of remote requests", err=True)
 
 
 def _common_options() -> list[click.Option]:

@@ -10,7 +10,9 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from schemas.errors import InputError, UsageError, nearest
+from schemas.errors import InputError, RemoteError, UsageError, nearest
+from schemas.retry import retry
+from schemas.xrootd import is_xrootd
 
 
 def is_url(path: str) -> bool:
@@ -70,6 +72,10 @@ def expand(pattern: str, base: Path | None = None) -> list[str]:
 
 
 def _expand_url(pattern: str) -> list[str]:
+    if is_xrootd(pattern):
+        from runtime.remote_glob import expand_xrootd
+
+        return expand_xrootd(pattern)
     # a question mark begins the query of a web address
     wildcards = "*[" if pattern.startswith(("http://", "https://")) else "*?["
     if not any(character in pattern for character in wildcards):
@@ -78,7 +84,9 @@ def _expand_url(pattern: str) -> list[str]:
 
     try:
         filesystem, path = url_to_fs(pattern)
-        found = filesystem.glob(path)
+        found = retry(lambda: filesystem.glob(path), f"{pattern}: cannot be listed")
+    except RemoteError:
+        raise
     except (ImportError, ValueError) as error:  # no package for, or no knowledge of the protocol
         raise UsageError(f"cannot list {pattern!r}: {error}") from error
     except OSError as error:

@@ -20,6 +20,7 @@ from typing import Protocol
 
 from runtime.files import digest_file, is_url, replace_file, sync
 from schemas.errors import DatasetError, L1SkimError, RunError, UsageError
+from schemas.xrootd import is_xrootd, load_client
 
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 """Names of files that are being written, or were when their writer died."""
@@ -95,10 +96,15 @@ def open_target(path: str) -> Target:
     Raises
     ------
     UsageError
-        For an empty path, or a URL.
+        For an empty path, a URL of another protocol, or if the client of this one is missing.
     """
+    if is_xrootd(path):
+        from runtime.remote import RemoteTarget
+
+        load_client()
+        return RemoteTarget(path.rstrip("/"))
     if is_url(path):
-        raise UsageError(f"cannot write to {path!r}: name a local folder")
+        raise UsageError(f"cannot write to {path!r}: name a local folder, or a root:// URL")
     if not path:
         raise UsageError("an empty path names no output")
     return LocalTarget(path, os.path.abspath(path))

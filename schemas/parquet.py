@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from schemas.errors import DatasetError
+from schemas.errors import DatasetError, RemoteError
 from schemas.event_schema import EVENT, Collection, EventSchema, Field, cheapest
 from schemas.events import Array, Events, Objects, Ragged, Values
+from schemas.remote import prefetch_columns
 from schemas.storage import open_source
 
 if TYPE_CHECKING:
@@ -161,13 +162,19 @@ def read_events(
         for field in wanted[name]
     ]
     try:
-        with pq.ParquetFile(open_source(path), page_checksum_verification=True) as file:
+        with (
+            open_source(path) as source,
+            pq.ParquetFile(source, page_checksum_verification=True) as file,
+        ):
             found = file.metadata.num_rows
             if found != rows:
                 raise DatasetError(f"{path}: {found} events, and the manifest says {rows}")
+            prefetch_columns(source, file.metadata, paths)
             table = file.read(columns=paths, use_threads=False)
             # of the file: a table of some of a collection's fields has lost "not null" on the way
             found_types = dict(_stored_types(file.schema_arrow))
+    except RemoteError:
+        raise
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read: {error}") from error
     singles = {name: field.dtype for name, field in schema.event_columns()}

@@ -12,7 +12,7 @@ import numpy as np
 
 from schemas.baskets import NumberBranch, read_numbers
 from schemas.columnar import Tree, open_tree
-from schemas.errors import InputError, nearest
+from schemas.errors import InputError, RemoteError, nearest
 from schemas.event_schema import EventSchema
 from schemas.events import Events, Objects, Ragged, Values
 from schemas.grouping import Layout, Pair, Place, group_branches
@@ -259,6 +259,8 @@ def read_branches(
     try:
         with reading(url, "a branch cannot be read"):
             found = tree.read([place.branch for place in places], start, stop)
+    except RemoteError:
+        raise
     except InputError:
         for place in places:  # all at once is fast, one by one finds the damaged one
             with reading(url, _what(place, start, stop)):

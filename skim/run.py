@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from runtime.console import Watch, progress_bar
 from runtime.execute import run_tasks
 from runtime.scheduler import Scheduler
-from schemas.errors import L1SkimError, RunError
+from schemas.errors import L1SkimError, RemoteError, RunError
 from schemas.manifest import Manifest, SampleRecord, Skipped
 from skim.commit import (
     New,
@@ -138,8 +138,9 @@ def _resumable(job: SkimJob) -> Iterator[None]:
         yield
     except BaseException as error:
         # why the run ends matters more than what it leaves, which the next one removes
-        with contextlib.suppress(L1SkimError, OSError):
-            remove_temporaries(job.target)
+        if not isinstance(error, RemoteError):  # which has taken long enough to give up
+            with contextlib.suppress(L1SkimError, OSError):
+                remove_temporaries(job.target)
         if isinstance(error, KeyboardInterrupt):
             done = len(job.receipts) + len(awaited.intersection(job.target.names(JOURNAL)))
             raise type(error)(
