@@ -229,6 +229,7 @@ class RNTuple:
             described.append(
                 Branch(
                     name=str(field.name),
+                    path=str(field.name),
                     type=kind,
                     depth=depth,
                     counter=counters.get(columns.first(field.field_id), "") if depth else "",
@@ -320,12 +321,12 @@ def _column_sizes(ntuple: Any) -> list[tuple[int, int]]:
     seen: set[int] = set()
     for cluster in ntuple.page_link_list:
         for index, column in enumerate(cluster):
-            bits = ntuple.column_records[index].nbits
+            bits = max(ntuple.column_records[index].nbits, 8)  # of a boolean when it is read
             packed, unpacked = sizes[index]
             for page in column.pages:
                 if page.locator.offset not in seen:
                     packed += page.locator.num_bytes
                 seen.add(page.locator.offset)
-                unpacked += -(-page.num_elements * bits // 8)
+                unpacked += page.num_elements * bits // 8
             sizes[index] = packed, unpacked
     return sizes

@@ -30,6 +30,7 @@ from schemas.ntuple import CollectionInfo, NtupleFormat, TreeFormat
 VALUE = "value"
 """Name of the field of a collection whose objects are plain numbers (``LHEPdfWeight``)."""
 
+_SIGNS = re.compile(r"[./\[\]]+|^_+")
 _LEAF = re.compile(r"[\w.]+(\[\w+\])*/[A-Za-z]")  # the title of a branch that nobody gave one
 
 Pair = tuple[str, str]
@@ -259,13 +260,17 @@ def qualify(branches: Sequence[Branch]) -> list[Branch]:
     Signs that have a meaning in names of columns and fields become underscores.
     """
     times = Counter(branch.name for branch in branches)
-    owners = {_object(branch) for branch in branches if times[branch.name] > 1}
+    owners = {_object(branch) for branch in branches if times[branch.name] > 1} - {""}
     named = []
     for branch in branches:
-        owner = _object(branch)
-        name = f"{owner}_{branch.name}" if owner and owner in owners else branch.name
-        usable = re.sub(r"[./\[\]]+", "_", name).lstrip("_") or VALUE
-        named.append(replace(branch, name=usable, path=branch.path or branch.name))
+        name = branch.name
+        if owners and (owner := _object(branch)) in owners:
+            name = f"{owner}_{name}"
+        if _SIGNS.search(name):
+            name = _SIGNS.sub("_", name).lstrip("_") or VALUE
+        changed = name != branch.name or not branch.path
+        path = branch.path or branch.name
+        named.append(replace(branch, name=name, path=path) if changed else branch)
     return named
 
 

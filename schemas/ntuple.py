@@ -8,11 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, field_validator, model_validator
 from pydantic import Field as ModelField
 
 from schemas.errors import ConfigError, Location, nearest
-from schemas.event_schema import EVENT
+from schemas.event_schema import EVENT, checked_type
 from schemas.load import StrictModel, load_model
 
 FORMATS = Path(__file__).parent / "formats"
@@ -36,6 +36,11 @@ class FieldInfo(StrictModel):
     type: str = ""
     unit: str = ""
     doc: str = ""
+
+    @field_validator("type")
+    @classmethod
+    def _is_a_number_type(cls, value: str) -> str:
+        return value and checked_type(str(value))
 
 
 FieldInfos = Annotated[dict[str, FieldInfo], BeforeValidator(_null_is_empty)]

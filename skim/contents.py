@@ -14,7 +14,7 @@ from schemas.ntuple import NtupleFormat, TreeFormat, format_names, load_format
 from skim.draft import draft_rules
 from skim.draft_yaml import write_draft
 from skim.info import make_table, size
-from skim.scan import Scan, ScannedTree, count_values, scan_file
+from skim.scan import Scan, ScannedTree, count_values, list_objects, scan_file
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -174,9 +174,7 @@ def render(contents: Contents) -> Iterator[Table | str]:
         yield _render_sizes(tree)
         yield _render_fields(tree)
     if contents.others:
-        kinds = (f"{len(names)} {kind}" if len(names) > 3 else f"{kind} {', '.join(names)}"
-                 for kind, names in contents.others.items())  # fmt: skip
-        yield f"also in the file: {'; '.join(kinds)}"
+        yield f"also in the file: {list_objects(contents.others)}"
     if contents.schema:
         yield f"read it with schema: {contents.schema}"
     else:

@@ -20,6 +20,7 @@ from schemas.trees import read_branches
 CHECKED_ENTRIES = 500
 _CHECKED_BYTES = 50_000_000  # uncompressed: what a look into a file may take
 
+_NAMED = 5  # objects of a class that are named one by one
 _FOLDERS = ("TDirectory", "TDirectoryFile")
 
 
@@ -119,15 +120,20 @@ def scan_file(place: str) -> Scan:
             if kind not in (TREE, RNTUPLE, *_FOLDERS):
                 others.setdefault(kind, []).append(name)
         if not known:
-            found = ", ".join(
-                f"{kind} {name!r}" for kind, names in others.items() for name in names
-            )
-            raise InputError(f"{url}: has no tree; it holds {found or 'nothing'}")
+            raise InputError(f"{url}: has no tree; it holds {list_objects(others) or 'nothing'}")
         if wanted and wanted not in known:
             raise UsageError(f"{url}: has no tree {wanted!r}; {nearest(wanted, known)}")
         trees = [_scan_tree(file, name, classes[name], url) for name in known
                  if name == (wanted or name)]  # fmt: skip
         return Scan(url, int(file.file.source.num_bytes), trees, others)
+
+
+def list_objects(others: Mapping[str, Sequence[str]]) -> str:
+    """Name the objects of each class, or their number if they are many."""
+    return "; ".join(
+        f"{len(names):,} {kind}" if len(names) > _NAMED else f"{kind} {', '.join(names)}"
+        for kind, names in others.items()
+    )
 
 
 def _split(place: str) -> tuple[str, str]:

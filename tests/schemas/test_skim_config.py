@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from schemas.load import load_model, parse_yaml, validate
-from schemas.skim_config import SkimConfig, configuration_hash
+from schemas.skim_config import SkimConfig, configuration_hash, load_skim_config
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "skim").glob("*.yaml"))
 
@@ -23,6 +23,12 @@ def hash_of(text: str) -> str:
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_shipped_configurations_are_valid(path: Path) -> None:
     assert load_model(path, SkimConfig).version == 1
+
+
+def test_a_schema_is_a_configuration_that_keeps_everything(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("{name: mine, tree: Events}")
+    (tmp_path / "skim.yaml").write_text("{schema: mine.yaml, keep: {'*': all}}")
+    assert load_skim_config(tmp_path / "mine.yaml") == load_skim_config(tmp_path / "skim.yaml")
 
 
 def test_defaults() -> None:

@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 import uproot
 import yaml
+from click.testing import CliRunner
 
+from histo.cli import main as histo
 from schemas import Dataset, open_dataset
 from schemas.grouping import Branch
 from schemas.ntuple import NtupleFormat
@@ -166,6 +168,23 @@ def test_the_draft_of_synthetic_ntuples_works(
 ) -> None:
     drafted = assert_works(draft, run, ntuples[0])
     assert "# The schema fastpuppi, which comes with the project, reads" in drafted.read_text()
+
+
+def test_histograms_are_filled_with_a_draft_in_place_of_a_configuration(
+    ntuples: list[Path], draft: Callable, run: Callable, tmp_path: Path
+) -> None:
+    drafted = draft(ntuples[0])
+    config = tmp_path / "histo.yaml"
+    config.write_text("histograms: {H: {fill: {pt: {axis: [9, 0, 90]}}, for: {TkEleL2: all}}}")
+    sources = (
+        [str(run(drafted, ntuples[0]).path)],
+        ["--ntuples", str(drafted), "--files", f"s={ntuples[0]}"],
+    )
+    outputs = [tmp_path / name for name in ("dataset.json", "ntuples.json")]
+    for source, output in zip(sources, outputs, strict=True):
+        result = CliRunner().invoke(histo, ["run", str(config), *source, "-o", str(output)])
+        assert result.exit_code == 0, result.output
+    assert CliRunner().invoke(histo, ["diff", *map(str, outputs)]).exit_code == 0
 
 
 ROOT_SCRIPT = """
