@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -95,24 +96,37 @@ def run(contender: Contender) -> tuple[Usage, str]:
     words = " ".join(contender.command)
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "usage.json"
-        try:
-            done = subprocess.run(
-                [sys.executable, "-S", "-E", str(LAUNCH), str(result), *contender.command],
-                cwd=ROOT,
-                env=environment(),
-                capture_output=True,
-                text=True,
-                timeout=TIMEOUT,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise CommandFailedError(f"{words}: not done after {TIMEOUT} s") from error
-        said = f"{done.stdout}{done.stderr}".strip()[-1500:]
+        launch = [sys.executable, "-S", "-E", str(LAUNCH), str(result)]
+        output, messages = _finish([*launch, *contender.command])
+        said = f"{output}{messages}".strip()[-1500:]
         if not result.exists():
             raise CommandFailedError(f"{words}: could not be started: {said}")
         found = json.loads(result.read_text(encoding="utf-8"))
     if found.pop("exit") != 0:
         raise CommandFailedError(f"{words}: {said}")
-    return Usage(**found), done.stdout
+    return Usage(**found), output
+
+
+def _finish(command: Sequence[str]) -> tuple[str, str]:
+    """Run a command to its end; return what it said on standard output and standard error."""
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    ) as process:
+        try:
+            return process.communicate(timeout=TIMEOUT)
+        except subprocess.TimeoutExpired as error:
+            os.killpg(process.pid, signal.SIGKILL)
+            words = " ".join(command)
+            raise CommandFailedError(f"{words}: not done after {TIMEOUT} s") from error
+        except BaseException:  # Ctrl-C does not reach a group of its own
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
 
 
 def run_json(command: Sequence[str]) -> Any:

@@ -176,7 +176,12 @@ def machine() -> list[list[str]]:
             model = line.partition(":")[2].strip()
             break
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
+    installed = {found.name.lower() for found in importlib.metadata.distributions()}
+    versions = ", ".join(
+        f"{name} {importlib.metadata.version(name)}"
+        for name in PACKAGES
+        if name.lower() in installed
+    )
     return [
         ["date", datetime.datetime.now(datetime.UTC).date().isoformat()],
         ["l1skim", f"{importlib.metadata.version('l1skim')}, {revision()}"],
@@ -199,7 +204,7 @@ def _lines(table: Table) -> list[str]:
     rows = [[str(cell).replace("|", "\\|") for cell in row] for row in table.rows]
     marks = ["---", *["---:" if _is_number(rows, i) else "---"
                       for i in range(1, len(table.header))]]  # fmt: skip
-    return [f"| {' | '.join(row)} |".replace("|  |", "| |")
+    return [f"| {' | '.join(row)} |".replace("|  ", "| ")
             for row in [list(table.header), marks, *rows]]  # fmt: skip
 
 

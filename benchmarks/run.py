@@ -47,7 +47,7 @@ SECTIONS: dict[str, Callable[[Settings], Section]] = {
 @click.option("--quick", is_flag=True, help="Fewer rounds and smaller inputs: 3 minutes.")
 @click.option("--only", type=click.Choice(list(SECTIONS)), multiple=True, metavar="NAME",
               help=f"Only this part: {', '.join(SECTIONS)}. May be repeated.")  # fmt: skip
-@click.option("--events", type=click.IntRange(min=2000), default=99_104, show_default=True,
+@click.option("--events", type=click.IntRange(min=2000), show_default="99104; 20000 with --quick",
               help="Events of the sample.")  # fmt: skip
 @click.option("--cache", type=click.Path(file_okay=False, path_type=Path), default=CACHE,
               show_default="benchmarks/.cache", help="Folder for inputs, kept, and results.",
@@ -55,7 +55,9 @@ SECTIONS: dict[str, Callable[[Settings], Section]] = {
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
               help="Report; default: docs/benchmarks.md, and in the cache for a partial run.",
               )  # fmt: skip
-def main(quick: bool, only: tuple[str, ...], events: int, cache: Path, output: Path | None) -> None:
+def main(
+    quick: bool, only: tuple[str, ...], events: int | None, cache: Path, output: Path | None
+) -> None:
     """Measure this project and its peers on the same work, and write a report.
 
     Exits 1 if a part failed; a promise that is not met is reported, and no failure.
@@ -65,6 +67,7 @@ def main(quick: bool, only: tuple[str, ...], events: int, cache: Path, output: P
       python -m benchmarks.run --quick --only histograms --only skimming
     """
     start = time.monotonic()
+    events = events or (20_000 if quick else 99_104)
     cache = cache.absolute()
     work = cache / "work"
     shutil.rmtree(work, ignore_errors=True)
@@ -73,7 +76,7 @@ def main(quick: bool, only: tuple[str, ...], events: int, cache: Path, output: P
         Inputs(cache, work, events),
         rounds=1 if quick else 3,
         copies=(2, 4) if quick else (10, 100),
-        partitions=(1, 100, 1000) if quick else (1, 100, 1000, 10_000),
+        partitions=(1, 100) if quick else (1, 100, 1000, 10_000),
     )
     found = {name: _measure(name, settings) for name in SECTIONS if not only or name in only}
     text = render(list(found.values()), events=events, quick=quick, took=time.monotonic() - start)
