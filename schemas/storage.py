@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,21 @@ def open_source(path: str) -> Any:
 
         return fsspec.open(path, "rb").open()
     return path
+
+
+def list_files(folder: str) -> list[str]:
+    """List all files in a folder and those in it, relative to it and sorted; links to files too."""
+    if is_url(folder):
+        import fsspec
+
+        filesystem, inner = fsspec.core.url_to_fs(folder)
+        root = inner.rstrip("/") + "/"
+        return sorted(path.removeprefix(root) for path in filesystem.find(inner))
+    return sorted(
+        str((Path(found) / name).relative_to(folder))
+        for found, _, names in os.walk(folder)
+        for name in names
+    )
 
 
 def missing(path: str, kind: str) -> UsageError:

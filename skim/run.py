@@ -28,6 +28,7 @@ from schemas.manifest import (
     SampleRecord,
 )
 from schemas.ntuple import load_format
+from schemas.pages import footer_digest
 from schemas.recipe import schema_of_inputs
 from schemas.reduction import Recipe, reduce_events
 from schemas.skim_config import SkimConfig, Storage, configuration_hash
@@ -186,6 +187,7 @@ def make_partition(task: SkimTask) -> Partition:
         bytes=path.stat().st_size,
         checksum=checksum,
         content=content,
+        footer=footer_digest(str(path)),
     )
 
 
