@@ -6,17 +6,44 @@ manifest stores it, expressions are checked against it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field as ModelField
-from pydantic import field_validator
+from pydantic import SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from schemas.load import StrictModel
 
 EVENT = "event"
 """Pseudo-collection of the event's own fields (``run``, ``event``); as a level, the event's."""
+
+MAX_DEPTH = 4
+"""Levels of lists inside an object up to which a field is believed."""
+
+
+def nest(name: str, depth: int) -> str:
+    """Return the type of lists of numbers: ``list[int32]`` for one level of lists."""
+    return "list[" * depth + name + "]" * depth
+
+
+def unnest(name: str) -> tuple[str, int]:
+    """Return the type of the numbers, and how many levels of lists they are in.
+
+    Examples
+    --------
+    >>> unnest("list[int32]"), unnest("float32")
+    (('int32', 1), ('float32', 0))
+    """
+    depth = 0
+    while name.startswith("list[") and name.endswith("]"):
+        name, depth = name[5:-1], depth + 1
+    return name, depth
+
+
+def cheapest(fields: Mapping[str, Field]) -> str:
+    """Return the field to read where only the number of objects is needed."""
+    return min(fields, key=lambda name: (fields[name].depth, fields[name].dtype.itemsize))
 
 
 class Field(StrictModel):
@@ -25,32 +52,50 @@ class Field(StrictModel):
     Attributes
     ----------
     type
-        NumPy name of the type: ``float32``, ``int32``, ``bool``.
+        NumPy name of the type: ``float32``, ``int32``, ``bool``; ``list[int32]`` if every object
+        has any number of values, ``list[list[int32]]`` if each of these is a list again.
     unit
         ``GeV``, ``cm``, ``rad``; empty if dimensionless or unknown.
     doc
         What it is, in a few words; empty if unknown.
+    narrowed_from
+        Type in the ntuple, if the dataset has a narrower one; else empty.
+    mantissa_bits
+        Bits of the mantissa that are left of each number; None if all are.
     """
 
     type: str
     unit: str = ""
     doc: str = ""
+    narrowed_from: str = ""
+    mantissa_bits: int | None = None
 
     @field_validator("type")
     @classmethod
     def _is_a_number_type(cls, value: str) -> str:
+        name, depth = unnest(value)
         try:
-            dtype = np.dtype(value)
+            dtype = np.dtype(name)
         except TypeError:
             raise ValueError(f"{value!r} is not the name of a NumPy type") from None
-        if dtype.kind not in "biuf" or dtype.itemsize > 8:
+        if dtype.kind not in "biuf" or dtype.itemsize > 8 or depth > MAX_DEPTH:
             raise ValueError(f"{value!r} is not a boolean, integer or floating-point type")
         return value
 
+    @model_serializer(mode="wrap")
+    def _without_what_most_fields_lack(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        optional = {"narrowed_from", "mantissa_bits"}
+        return {key: value for key, value in dump(self).items() if value or key not in optional}
+
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        """Type of the column's values."""
-        return np.dtype(self.type)
+        """Type of the numbers."""
+        return np.dtype(unnest(self.type)[0])
+
+    @property
+    def depth(self) -> int:
+        """Number of levels of lists inside an object; 0 for a plain number."""
+        return unnest(self.type)[1]
 
 
 class Collection(StrictModel):

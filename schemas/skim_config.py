@@ -6,11 +6,13 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, PlainSerializer, PlainValidator, model_validator
 from pydantic import Field as ModelField
 
 from schemas.config_types import ExpressionText, Identifier, Name, Text
 from schemas.load import StrictModel
+from schemas.narrow import parse_narrowing
+from schemas.sizes import ByteSize
 
 Version = Literal[1]
 
@@ -58,6 +60,13 @@ Patterns = Annotated[
 ]
 
 
+Narrowing = Annotated[
+    str,
+    PlainValidator(parse_narrowing, json_schema_input_type=str | list[int]),
+    PlainSerializer(str, return_type=str),
+]
+
+
 class Storage(StrictModel):
     """How partitions are stored.
 
@@ -66,24 +75,52 @@ class Storage(StrictModel):
     partition_events
         Largest number of events read into one partition. More make fewer, larger files; what a
         worker holds in memory grows with it.
+    partition_bytes
+        Largest size in memory of what is read into one partition, in bytes or as ``256 MB``.
     row_group_events
-        Events per row group, the unit in which readers can skip and read in parallel.
+        Largest number of events in a row group, the unit in which readers can skip and read in
+        parallel.
+    row_group_bytes
+        Largest size in memory of what is written into one row group.
     compression
         Codec of the Parquet pages.
     level
         Its level; 1 is fastest.
+    narrow
+        Columns to store with fewer bits, by ``COLLECTION.FIELD`` (both may be patterns): a type
+        (``uint8``), a range of integers (``[0, 200]``), or what is left of the mantissa of real
+        numbers (``12 bits``). Applied last, after all cuts.
     """
 
     partition_events: int = ModelField(default=50_000, ge=1)
+    partition_bytes: ByteSize = 256_000_000
     row_group_events: int = ModelField(default=50_000, ge=1)
+    row_group_bytes: ByteSize = 128_000_000
     compression: Literal["zstd", "snappy", "gzip", "lz4", "none"] = "zstd"
     level: int | None = ModelField(default=3, ge=1, le=22)
+    narrow: dict[Text, Narrowing] = ModelField(default_factory=dict)
 
     @model_validator(mode="after")
     def _has_the_level(self) -> Storage:
         if self.compression == "gzip" and self.level is not None and self.level > 9:
             raise ValueError(f"gzip has the levels 1 to 9, not {self.level}")
         return self
+
+
+class Drift(StrictModel):
+    """What to do where files of the samples differ; without a word of it, they must not.
+
+    Attributes
+    ----------
+    fill
+        Value of a field (``TkEleL2.tkIso``, ``run``, or a pattern) in files that lack it.
+    widen
+        Fields (or patterns) whose type differs between files: the dataset gets the smallest type
+        that holds the values of all exactly.
+    """
+
+    fill: dict[Text, bool | int | float] = ModelField(default_factory=dict)
+    widen: list[Text] = ModelField(default_factory=list)
 
 
 class SkimConfig(StrictModel):
@@ -107,6 +144,8 @@ class SkimConfig(StrictModel):
         Condition on the event, after thinning: events that fail are dropped (*skimming*).
     weight
         Weight of an event; the sum over all events read is kept in the manifest.
+    drift
+        What to do where files differ.
     storage
         How partitions are stored.
     """
@@ -121,6 +160,7 @@ class SkimConfig(StrictModel):
     objects: dict[Text, ExpressionText] = ModelField(default_factory=dict)
     events: ExpressionText | None = None
     weight: ExpressionText | None = None
+    drift: Drift = ModelField(default_factory=Drift)
     storage: Storage = ModelField(default_factory=Storage)
 
     def normalised(self) -> dict[str, Any]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from schemas.errors import DatasetError, InputError
 from schemas.event_schema import EVENT, EventSchema
-from schemas.events import Array, Events
+from schemas.events import Array, Events, Ragged, Values
 from schemas.manifest import Partition
 from schemas.pages import open_partition
 from schemas.parquet import arrow_schema, read_events
@@ -110,14 +111,22 @@ def _read(path: str, check: Check) -> Events:
 
 def _check_values(path: str, stored: Events, check: Check) -> list[str]:
     for name, objects in stored.collections.items():
-        offsets = objects.offsets
-        sizes = {len(values) for values in objects.fields.values()}
-        whole = len(offsets) == stored.size + 1 and offsets[0] == 0 and sizes == {offsets[-1]}
-        if not whole or np.any(np.diff(offsets) < 0):
+        values: list[Values] = list(objects.fields.values())
+        whole = len(objects.offsets) == stored.size + 1 and _fits(objects.offsets, values)
+        while inner := [part for part in values if isinstance(part, Ragged)]:
+            whole = whole and all(_fits(part.offsets, [part.values]) for part in inner)
+            values = [part.values for part in inner]
+        if not whole:
             return [f"{path}: {name}: the numbers of objects do not fit the values"]
     if content_digest(stored, check.schema) != check.partition.content:
         return [f"{path}: its values are not those that were written: the digest differs"]
     return []
+
+
+def _fits(offsets: Array, values: Sequence[Values]) -> bool:
+    """Tell whether offsets begin at 0, never fall, and end where all values do."""
+    ends = {len(part) for part in values}
+    return bool(offsets[0] == 0 and ends == {int(offsets[-1])} and np.all(np.diff(offsets) >= 0))
 
 
 def _check_source(path: str, stored: Events | None, check: Check, remake: Remake) -> list[str]:
@@ -125,7 +134,7 @@ def _check_source(path: str, stored: Events | None, check: Check, remake: Remake
     partition, url = check.partition, remake.source.url
     try:
         entries = read_entries(remake.source, partition.entry_start, partition.entry_stop)
-        made = reduce_events(entries, remake.recipe)
+        made = reduce_events(entries, remake.recipe, url, partition.entry_start)
     except InputError as error:
         return [str(error)]
     problems = []
@@ -135,6 +144,8 @@ def _check_source(path: str, stored: Events | None, check: Check, remake: Remake
             f"{path}: the manifest says {partition.sum_of_weights} for the sum of weights, and "
             f"{url} gives {made.sum_of_weights}"
         )
+    if dict(made.errors) != partition.errors:
+        problems.append(f"{path}: the manifest says other errors of narrowing than {url} gives")
     kept = made.events.size
     if kept != partition.events_kept:
         problems.append(
@@ -158,26 +169,43 @@ def _differences(stored: Events, made: Events, check: Check, url: str) -> Iterat
         where = _unequal(ours, theirs)
         if len(where):
             event = int(where[0])
-            yield f"{name} {place(event)}: {ours[event]!s} stored, {theirs[event]!s} in the ntuple"
+            yield f"{name} {place(event)}: {_both(ours[event], theirs[event])}"
     for name, collection in check.schema.lists():
         mine, other = stored.collections[name], made.collections[name]
         where = np.flatnonzero(mine.counts != other.counts)
         if len(where):
             event = int(where[0])
-            counts = mine.counts[event], other.counts[event]
-            yield (f"{name} {place(event)}: {counts[0]} objects stored, {counts[1]} in the ntuple")
+            counts = _both(mine.counts[event], other.counts[event])
+            yield f"number of {name} {place(event)}: {counts}"
             continue
         for field in collection.fields:
-            ours, theirs = mine.fields[field], other.fields[field]
-            where = _unequal(ours, theirs)
-            if len(where):
-                index = int(where[0])
+            found = _first(mine.fields[field], other.fields[field])
+            if found:
+                index, text = found
                 event = int(np.searchsorted(mine.offsets, index, side="right")) - 1
                 number = index - int(mine.offsets[event])
-                yield (
-                    f"{name}.{field} {place(event)}, object {number}: {ours[index]!s} stored, "
-                    f"{theirs[index]!s} in the ntuple"
-                )
+                yield f"{name}.{field} {place(event)}, object {number}: {text}"
+
+
+def _both(ours: Any, theirs: Any) -> str:
+    return f"{ours!s} stored, {theirs!s} from the ntuple"
+
+
+def _first(ours: Values, theirs: Values) -> tuple[int, str] | None:
+    """Return the first object whose values differ, and what they are."""
+    if not isinstance(ours, Ragged) or not isinstance(theirs, Ragged):
+        left, right = np.asarray(ours), np.asarray(theirs)
+        where = _unequal(left, right)
+        return (int(where[0]), _both(left[where[0]], right[where[0]])) if len(where) else None
+    counts = np.diff(ours.offsets), np.diff(theirs.offsets)
+    where = np.flatnonzero(counts[0] != counts[1])
+    if len(where):
+        index = int(where[0])
+        return index, f"{_both(counts[0][index], counts[1][index])} values"
+    found = _first(ours.values, theirs.values)
+    if found is None:
+        return None
+    return int(np.searchsorted(ours.offsets, found[0], side="right")) - 1, found[1]
 
 
 @dataclass(frozen=True)

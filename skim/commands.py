@@ -76,7 +76,9 @@ def inspect(file: str) -> None:
               help="threads, processes, or tcp://host:port of a Dask cluster.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(min=1),
               help="How many partitions at a time; default: one per processor.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be done, predict the size, and write nothing."
+)
 def run(
     config: Path,
     output: Path,
@@ -106,7 +108,9 @@ def run(
         scheduler=where,
     )  # fmt: skip
     if dry_run:
-        for table in render_job(job):
+        from skim.predict import predict
+
+        for table in render_job(job, predict(job, scheduler=where)):
             print_result(table)
         return
     print_result(render_dataset(str(output), run_skim(job, scheduler=where)))
@@ -124,7 +128,13 @@ def info(dataset: str, as_json: bool) -> None:
       skim info dataset --json | jq .events_read
     """
     from schemas.dataset import open_dataset
-    from skim.info import render_collections, render_dataset, render_provenance, summary
+    from skim.info import (
+        render_collections,
+        render_dataset,
+        render_narrowed,
+        render_provenance,
+        summary,
+    )
 
     opened = open_dataset(dataset)
     if as_json:
@@ -132,6 +142,8 @@ def info(dataset: str, as_json: bool) -> None:
         return
     print_result(render_dataset(opened.path, opened.manifest))
     print_result(render_collections(opened.schema))
+    if narrowed := render_narrowed(opened.manifest):
+        print_result(narrowed)
     print_result(render_provenance(opened.manifest))
 
 

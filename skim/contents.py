@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from schemas.columnar import open_tree
 from schemas.errors import InputError, UsageError, nearest
-from schemas.ntuple import Layout, NtupleFormat, group_branches
+from schemas.grouping import Layout, group_branches
+from schemas.ntuple import NtupleFormat
+from schemas.root_files import RNTUPLE, TREE, open_file, reading
 from schemas.storage import is_url, missing
-from schemas.trees import describe_branch, open_file, reading
 from skim.info import make_table, size
 
 if TYPE_CHECKING:
@@ -19,25 +21,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TreeContents:
-    """One tree of a file.
+    """One tree or RNTuple of a file.
 
     Attributes
     ----------
     name
         Path in the file.
+    kind
+        Class of ROOT.
     entries
         Number of entries.
+    branches
+        Number of branches.
     layout
         Its branches as collections.
-    compressed, uncompressed
-        Bytes of each branch.
+    compressed
+        Bytes of all branches together.
     """
 
     name: str
+    kind: str
     entries: int
+    branches: int
     layout: Layout
-    compressed: Mapping[str, int]
-    uncompressed: Mapping[str, int]
+    compressed: int
 
 
 def describe(place: str) -> list[TreeContents]:
@@ -62,18 +69,18 @@ def describe(place: str) -> list[TreeContents]:
         raise UsageError(f"{url!r} is a folder; name a file in it")
     found: list[TreeContents] = []
     with open_file(url) as (file, classes):
-        trees = [name for name, kind in classes.items() if kind == "TTree"]
+        trees = [name for name, kind in classes.items() if kind in (TREE, RNTUPLE)]
         if tree and tree not in trees:
             raise UsageError(f"{url}: has no tree {tree!r}; {nearest(tree, trees)}")
         for name in [tree] if tree else trees:
             with reading(url, f"tree {name!r} cannot be read"):
-                opened = file[name]
-                branches = [describe_branch(branch) for branch in opened.branches]
-                compressed = {str(b.name): int(b.compressed_bytes) for b in opened.branches}
-                uncompressed = {str(b.name): int(b.uncompressed_bytes) for b in opened.branches}
-                entries = int(opened.num_entries)
-            layout = group_branches(branches, NtupleFormat(name="any", tree=name), url)
-            found.append(TreeContents(name, entries, layout, compressed, uncompressed))
+                opened = open_tree(file, name, classes[name])
+                branches = opened.branches()
+                entries = opened.entries
+            form = NtupleFormat(name="any", tree=name)
+            layout = group_branches({name: (form.all_trees()[0], branches)}, form, url)
+            packed = sum(branch.bytes[0] for branch in branches)
+            found.append(TreeContents(name, classes[name], entries, len(branches), layout, packed))
     if not found:
         raise InputError(f"{url}: has no tree; it holds {', '.join(classes) or 'nothing'}")
     return found
@@ -90,27 +97,28 @@ def _split(place: str) -> tuple[str, str]:
 def render(trees: list[TreeContents]) -> Iterator[Table]:
     """Return one table for each tree."""
     for tree in trees:
-        total = sum(tree.compressed.values())
-        counts = f"{tree.entries:,} entries, {len(tree.compressed)} branches"
+        counts = f"{tree.entries:,} entries, {tree.branches} branches"
         table = make_table(
-            f"{tree.name}: {counts}, {size(total)}",
+            f"{tree.name} ({tree.kind}): {counts}, {size(tree.compressed)}",
             ["collection", "kind", "fields"],
             ["compressed", "uncompressed", "share"],
         )
+        sizes = tree.layout.bytes
         for name, collection in tree.layout.schema.collections.items():
-            branches = [tree.layout.branches[name, field] for field in collection.fields]
-            packed = sum(tree.compressed[branch] for branch in branches)
+            packed, unpacked = (
+                sum(sizes[name, field][i] for field in collection.fields) for i in (0, 1)
+            )
             types: dict[str, list[str]] = {}
             for field, info in collection.fields.items():
                 types.setdefault(info.type, []).append(field)
             table.add_row(
-                f"{name} ({len(branches)})",
+                f"{name} ({len(collection.fields)})",
                 collection.kind,
                 "; ".join(f"{kind}: {', '.join(fields)}" for kind, fields in types.items()),
                 size(packed),
-                size(sum(tree.uncompressed[branch] for branch in branches)),
-                f"{100 * packed / total:.1f} %" if total else "-",
+                size(unpacked),
+                f"{100 * packed / tree.compressed:.1f} %" if tree.compressed else "-",
             )
         for branch, kind in tree.layout.unsupported.items():
-            table.add_row(branch, "unsupported", kind, size(tree.compressed[branch]), "", "")
+            table.add_row(branch, "unsupported", kind, "", "", "")
         yield table

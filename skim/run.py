@@ -29,7 +29,6 @@ from schemas.manifest import (
 )
 from schemas.ntuple import load_format
 from schemas.pages import footer_digest
-from schemas.recipe import schema_of_inputs
 from schemas.reduction import Recipe, reduce_events
 from schemas.skim_config import SkimConfig, Storage, configuration_hash
 from schemas.trees import Input, Ntuple, read_entries
@@ -142,12 +141,11 @@ def prepare(
     if present:
         check_sources(present, samples, limit)
         check_schema(output, present.event_schema, plan.recipe.kept)
-    ranges = plan_ranges(samples, config.storage.partition_events, limit)
-    schema = schema_of_inputs(opened.layout.schema, plan.branches)
+    ranges = plan_ranges(samples, config.storage, plan.inputs, limit)
     tasks = []
     for found in missing_ranges(ranges, samples, present):
         where, number, source = found
-        source_input = Input(where.ntuple.url, where.ntuple.tree, plan.branches, schema)
+        source_input = opened.input(where.ntuple)
         tasks.append(
             SkimTask(
                 output, where.sample, number, source, source_input,
@@ -166,7 +164,7 @@ def make_partition(task: SkimTask) -> Partition:
         If the entries cannot be read, or their weights have no finite sum.
     """
     events = read_entries(task.source_input, task.start, task.stop)
-    reduced = reduce_events(events, task.recipe)
+    reduced = reduce_events(events, task.recipe, task.source_input.url, task.start)
     if not math.isfinite(reduced.sum_of_weights):
         raise InputError(
             f"{task.source_input.url}: the weights of entries {task.start} to {task.stop} sum up "
@@ -188,6 +186,7 @@ def make_partition(task: SkimTask) -> Partition:
         checksum=checksum,
         content=content,
         footer=footer_digest(str(path)),
+        errors=dict(reduced.errors),
     )
 
 

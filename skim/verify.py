@@ -12,11 +12,11 @@ from runtime.console import Watch, progress_bar
 from runtime.execute import run_tasks
 from runtime.scheduler import Scheduler
 from schemas.dataset import Dataset
-from schemas.manifest import MANIFEST, Partition
+from schemas.manifest import MANIFEST, Manifest, Partition
 from schemas.storage import join, list_files
 from skim.check import Check, check_partition
 from skim.consistency import check_manifest
-from skim.origins import Remake, check_source, list_sources
+from skim.origins import Origins, Remake, open_origins
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -118,19 +118,15 @@ def verify(
     where = join(dataset.path, MANIFEST)
     chosen = {n: choose(r.partitions, fraction) for n, r in manifest.samples.items()}
     findings = [Finding("error", f"{where}: {text}") for text in check_manifest(manifest)]
-    remakes: dict[tuple[str, int], Remake] = {}
+    origins = Origins()
     if source:
-        tasks, problems = list_sources(manifest, chosen, form)
-        findings += [Finding("error", f"{where}: {text}") for text in problems]
-        with watch("opening ntuples", len(tasks)) as advance:
-            opened = run_tasks(check_source, tasks, scheduler=scheduler, progress=advance)
-        for task, (found, remake) in zip(tasks, opened, strict=True):
-            findings += [Finding("error", text) for text in found]
-            if remake:
-                remakes[task.sample, task.number] = remake
+        origins = open_origins(manifest, where, form, scheduler, watch)
+        findings += [Finding("error", text) for text in origins.problems]
     checks = [
-        Check(dataset.path, n, part, manifest.event_schema, remakes.get((n, part.source)))
-        for n, partitions in chosen.items()
+        Check(
+            dataset.path, name, part, manifest.event_schema, _remake(origins, manifest, name, part)
+        )
+        for name, partitions in chosen.items()
         for part in partitions
     ]
     with watch("verifying partitions", len(checks)) as advance:
@@ -139,7 +135,7 @@ def verify(
     findings += _leftovers(dataset)
     samples = {
         name: Verified(
-            sources=sum(sample == name for sample, _ in remakes),
+            sources=len({c.partition.source for c in checks if c.sample == name and c.remake}),
             partitions=len(manifest.samples[name].partitions),
             checked=len(partitions),
             events=sum(part.events_kept for part in partitions),
@@ -148,6 +144,11 @@ def verify(
         for name, partitions in chosen.items()
     }
     return Report(dataset.path, samples, findings)
+
+
+def _remake(origins: Origins, manifest: Manifest, sample: str, part: Partition) -> Remake | None:
+    url = manifest.samples[sample].sources[part.source].url
+    return origins.remakes.get((sample, url))
 
 
 def choose(partitions: Sequence[Partition], fraction: float) -> list[Partition]:

@@ -1,26 +1,19 @@
-"""Events to one partition: encodings by column, digests, and a name that is never used twice."""
+"""Events to one partition: digests, and a name that is never used twice."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from runtime.files import digest_file, replace_file
 from schemas.event_schema import EventSchema
-from schemas.events import Array, Events
-from schemas.parquet import leaf, to_table
+from schemas.events import Events
+from schemas.parquet import leaves, to_table
 from schemas.skim_config import Storage
-
-ENCODING_SAMPLE = 20_000
-"""Values of a column that decide its encoding; the first ones, so that it is deterministic."""
-
-DISTINCT_SHARE = 0.5
-"""Share of distinct values among them up to which a dictionary is smaller than the values."""
+from skim.encode import write_options
 
 
 def content_digest(events: Events, schema: EventSchema) -> str:
@@ -30,50 +23,11 @@ def content_digest(events: Events, schema: EventSchema) -> str:
     values, little-endian; the same for any version and encoding of the file that holds them.
     """
     digest = hashlib.blake2b(digest_size=16)
-    for name, values in _leaves(events, schema):
+    for name, values, _ in leaves(events, schema):
         kind = values.dtype.newbyteorder("<")
         digest.update(f"{name}:{kind.str}:{len(values)};".encode())
         digest.update(np.ascontiguousarray(values, kind).data)
     return digest.hexdigest()
-
-
-def _leaves(events: Events, schema: EventSchema) -> Iterator[tuple[str, Array]]:
-    """Iterate over path and values of each Parquet column; offsets go by the collection's name."""
-    for name, _ in schema.event_columns():
-        yield name, events.columns[name]
-    for name, collection in schema.lists():
-        objects = events.collections[name]
-        yield name, objects.offsets
-        for field in collection.fields:
-            yield leaf(name, field), objects.fields[field]
-
-
-def encodings(events: Events, schema: EventSchema) -> tuple[list[str], dict[str, str]]:
-    """Choose how each column is encoded.
-
-    Quantised columns take a dictionary. Full-entropy floats are split by byte (exponents compress,
-    mantissas do not); full-entropy integers, mostly running numbers, are stored as differences.
-
-    Returns
-    -------
-    dictionary
-        Columns with a dictionary.
-    encoding
-        Encoding of the others.
-    """
-    lists = {name for name, _ in schema.lists()}
-    dictionary, encoding = [], {}
-    for path, values in _leaves(events, schema):
-        if path in lists or values.dtype.kind == "b":
-            continue
-        sample = values[:ENCODING_SAMPLE]
-        if len(np.unique(sample)) <= DISTINCT_SHARE * len(sample):
-            dictionary.append(path)
-        elif values.dtype.kind == "f":
-            encoding[path] = "BYTE_STREAM_SPLIT"
-        elif values.dtype.itemsize >= 4:
-            encoding[path] = "DELTA_BINARY_PACKED"
-    return dictionary, encoding
 
 
 def write_partition(
@@ -95,15 +49,7 @@ def write_partition(
     content = content_digest(events, schema)
     path = folder / f"part-{index:05d}-{content[:8]}.parquet"
     folder.mkdir(parents=True, exist_ok=True)
-    dictionary, encoding = encodings(events, schema)
-    options: dict[str, Any] = {
-        "compression": storage.compression,
-        "compression_level": storage.level if storage.compression in ("zstd", "gzip") else None,
-        "use_dictionary": dictionary,
-        "column_encoding": encoding,
-        "row_group_size": storage.row_group_events,
-        "write_page_checksum": True,
-    }
+    options = write_options(events, schema, storage)
     with replace_file(path) as temporary:
         pq.write_table(to_table(events, schema), os.fspath(temporary), **options)
         checksum = digest_file(temporary)

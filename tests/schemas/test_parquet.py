@@ -148,7 +148,7 @@ def test_columns_that_may_be_null_are_refused(pair: tuple[str, str], tmp_path: P
 @pytest.mark.parametrize(
     ("types", "said"),
     [
-        ({"x": "float64", "id": "int8"}, r"A\.x is float, and the manifest says float64"),
+        ({"x": "float64", "id": "int8"}, r"A\.x is float, and the manifest says double"),
         ({"x": "float32", "id": "uint8"}, r"A\.id is int8, and the manifest says uint8"),
         ({"x": "float32", "y": "float32"}, r"has no column A\.y"),
     ],

@@ -35,6 +35,7 @@ def test_defaults() -> None:
         "objects": {},
         "events": None,
         "weight": None,
+        "drift": {"fill": {}, "widen": []},
         "storage": {
             "partition_events": 50_000,
             "row_group_events": 50_000,

@@ -12,6 +12,7 @@ from skim.contents import describe
 TREES = {
     "fastpuppi_nugun_0.root": {"Events": 5000},
     "l1nano_dy_0.root": {"Events": 2000},
+    "fastpuppi_doubleele_rntuple.root": {"Events": 2500},
     "hgcal_ntuple_0.root": {"l1tHGCalTriggerNtuplizer/HGCalTriggerNtuple": 200},
     "l1ntuple_run3_0.root": {
         "l1EventTree/L1EventTree": 500,
@@ -27,7 +28,7 @@ TREES = {
 def test_trees_collections_fields_and_sizes_are_shown(ntuples: list[Path], skim: Callable) -> None:
     result = skim("inspect", ntuples[0])
     assert result.exit_code == 0
-    assert "Events: 150 entries, 239 branches" in result.stdout
+    assert "Events (TTree): 150 entries, 239 branches" in result.stdout
     for words in ("TkEleL2 (18)", "genMet (2)", "event (4)", "int32: charge, hwQual", "kB"):
         assert words in result.stdout
 
@@ -37,7 +38,7 @@ def test_branches_become_collections_singletons_and_event_fields(ntuples: list[P
     kinds = {name: c.kind for name, c in tree.layout.schema.collections.items()}
     assert (kinds["TkEleL2"], kinds["genMet"], kinds["event"]) == ("list", "singleton", "event")
     assert tree.layout.unsupported == {}
-    assert sum(tree.compressed.values()) < ntuples[0].stat().st_size
+    assert 0 < tree.compressed < ntuples[0].stat().st_size
 
 
 def test_one_tree_can_be_named(ntuples: list[Path], skim: Callable) -> None:
@@ -59,8 +60,8 @@ def test_every_format_can_be_inspected(name: str, shared: Path) -> None:
 def test_branches_that_no_column_can_hold_are_shown_with_their_type(
     shared: Path, skim: Callable
 ) -> None:
-    lines = skim("inspect", shared / "hgcal_ntuple_0.root").stdout.splitlines()
-    [line] = [line for line in lines if line.strip().startswith("cl3d_clusters_id")]
+    lines = skim("inspect", shared / "l1ntuple_run3_0.root").stdout.splitlines()
+    [line] = [line for line in lines if line.strip().startswith("hlt")]
     assert "unsupported" in line
 
 

@@ -109,8 +109,9 @@ def test_json_says_what_was_checked(made: Path, skim: Skim) -> None:
     [
         {"objects": {"TkEleL2": "pt > 10"}, "events": "count(TkEleL2) > 1", "weight": "GenEl.pt"},
         {"define": {"TkEleL2": {"twice": "2 * pt"}, "event": {"n": "count(TkEleL2)"}}},
+        {"storage": {"narrow": {"TkEleL2.pt": "8 bits", "TkEleL2.charge": "int8"}}},
     ],
-    ids=["cuts", "defined fields"],
+    ids=["cuts", "defined fields", "narrow types"],
 )
 def test_every_reduction_can_be_made_again(
     keys: dict[str, Any], made: Path, make_dataset: Skim
@@ -118,8 +119,29 @@ def test_every_reduction_can_be_made_again(
     if "weight" in keys:
         keys = {**keys, "weight": "1 + sum(GenEl.pt)"}
     files = sorted((made / "ntuples").glob("*.root"))
-    kept = {"TkEleL2": ["pt", "eta"], "event": ["event"]}
-    dataset = make_dataset(files, keep=kept, storage={"partition_events": 25}, **keys)
+    kept = {"TkEleL2": ["pt", "eta", "charge"], "event": ["event"]}
+    keys["storage"] = {"partition_events": 25} | keys.get("storage", {})
+    dataset = make_dataset(files, keep=kept, **keys)
+    assert found(Path(dataset.path), source=True) == []
+
+
+def test_files_that_differ_are_made_to_fit_again(tmp_path: Path, make_dataset: Skim) -> None:
+    for number, kind in enumerate(("int32", "int64")):
+        with uproot.recreate(tmp_path / f"{number}.root") as file:
+            branches = {"a": kind} | ({"b": "float32"} if number else {})
+            file.mktree("Events", branches)
+            file["Events"].extend({name: np.arange(3, dtype=branches[name]) for name in branches})
+    files = [tmp_path / "0.root", tmp_path / "1.root"]
+    keys = {"keep": {"event": "all"}, "drift": {"fill": {"b": 7}, "widen": ["a"]}}
+    dataset = make_dataset(files, **keys)
+    assert found(Path(dataset.path), source=True) == []
+    # the first file alone has another type, and lacks a field
+    assert found(Path(dataset.path), source=True, fraction=0.1) == []
+
+
+def test_lists_inside_objects_are_compared(shared: Path, make_dataset: Skim) -> None:
+    files = [shared / "hgcal_ntuple_0.root"]
+    dataset = make_dataset(files, schema="hgcal", keep={"cl3d": ["pt", "clusters_id"]})
     assert found(Path(dataset.path), source=True) == []
 
 
@@ -368,13 +390,17 @@ def small(tmp_path: Path, make_dataset: Skim) -> Path:
 CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "a value": (
         {"pt": (3, [4.5, 5.25, 6.5])},
-        "TkEleL2.pt of entry 3 of {url}, object 1: 5.5 stored, 5.25 in the ntuple",
+        "TkEleL2.pt of entry 3 of {url}, object 1: 5.5 stored, 5.25 from the ntuple",
     ),
     "a number of objects": (
-        {"pt": (3, [4.5, 5.5])}, "TkEleL2 of entry 3 of {url}: 3 objects stored, 2 in the ntuple",
+        {"pt": (3, [4.5, 5.5])},
+        "number of TkEleL2 of entry 3 of {url}: 3 stored, 2 from the ntuple",
     ),
-    "a value of the event": ({"run": (4, 3)}, "run of entry 4 of {url}: 2 stored, 3 in the ntuple"),
-}  # fmt: skip
+    "a value of the event": (
+        {"run": (4, 3)},
+        "run of entry 4 of {url}: 2 stored, 3 from the ntuple",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -416,7 +442,7 @@ def test_values_that_were_written_wrong_are_found_with_the_source_only(
     assert found(small) == []
     url = tmp_path / "small.root"
     assert found(small, source=True) == [
-        f"{path}: sample sample: run of entry 1 of {url}: 9 stored, 1 in the ntuple"
+        f"{path}: sample sample: run of entry 1 of {url}: 9 stored, 1 from the ntuple"
     ]
 
 
@@ -438,7 +464,7 @@ def test_a_source_without_a_column_is_named(small: Path, tmp_path: Path) -> None
         file.mktree("Events", {"run": "uint32"})
         file["Events"].extend({"run": np.zeros(5, np.uint32)})
     said = found(small, source=True)
-    assert any("does not fit the configuration of the dataset" in text for text in said)
+    assert any("its configuration does not fit its files" in text for text in said)
 
 
 @pytest.mark.parametrize("url", ["simplecache::https://localhost/a.root", "a.root", "../a.root"])

@@ -7,25 +7,26 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import ConfigError, InputError
-from schemas.ntuple import Branch, Layout, NtupleFormat, format_names, group_branches, load_format
+from schemas.grouping import Branch, Layout, group_branches
+from schemas.ntuple import NtupleFormat, TreeFormat, format_names, load_format
 
 ANY = NtupleFormat(name="any", tree="Events")
 
 
 def group(*branches: Branch, form: NtupleFormat = ANY) -> Layout:
-    return group_branches(branches, form, "a.root")
+    return group_branches({"Events": (form.all_trees()[0], branches)}, form, "a.root")
 
 
 def jagged(name: str, counter: str = "", kind: str = "float32", title: str = "") -> Branch:
-    return Branch(name, kind, jagged=True, counter=counter, title=title)
+    return Branch(name, kind, depth=1, counter=counter, title=title)
 
 
 def placed(layout: Layout) -> dict[str, str]:
     """Return ``kind collection.field`` of each branch."""
     collections = layout.schema.collections
     return {
-        branch: f"{collections[name].kind} {name}.{field}"
-        for (name, field), branch in layout.branches.items()
+        place.branch: f"{collections[name].kind} {name}.{field}"
+        for (name, field), place in layout.branches.items()
     }
 
 
@@ -60,7 +61,7 @@ def test_one_value_per_event_beside_a_collection_belongs_to_the_event() -> None:
 
 def test_a_branch_that_is_no_number_is_named_with_its_type() -> None:
     layout = group(Branch("run", "int32"), Branch("name", "", typename="std::string"))
-    assert (list(layout.branches.values()), layout.unsupported) == (
+    assert ([place.branch for place in layout.branches.values()], layout.unsupported) == (
         ["run"],
         {"name": "std::string"},
     )
@@ -103,17 +104,59 @@ def test_a_title_that_repeats_the_name_is_no_documentation(title: str) -> None:
     assert layout.schema.collections["Ele"].fields["pt"].doc == ""
 
 
-def test_a_type_that_the_format_fixes_is_required() -> None:
-    form = load_format("fastpuppi", Path())
-    with pytest.raises(InputError, match="'Ele_pt' holds float64, and format 'fastpuppi' says"):
-        group(jagged("Ele_pt", "nEle", kind="float64"), form=form)
+def test_vectors_take_their_counter_from_its_name_and_have_it_compared() -> None:
+    layout = group(Branch("cl3d_n", "int32"), jagged("cl3d_pt"), Branch("cl3d_x", "float32"))
+    assert placed(layout) == {"cl3d_pt": "list cl3d.pt", "cl3d_x": "event event.cl3d_x"}
+    assert {name: place.branch for name, place in layout.counters.items()} == {"cl3d": "cl3d_n"}
 
 
-@pytest.mark.parametrize("name", ["fastpuppi", "nanoaod"])
+def test_lists_of_lists_are_fields_of_their_collection() -> None:
+    layout = group(jagged("cl3d_pt"), Branch("cl3d_clusters_id", "int32", depth=2))
+    fields = layout.schema.collections["cl3d"].fields
+    assert {name: info.type for name, info in fields.items()} == {
+        "pt": "float32",
+        "clusters_id": "list[int32]",
+    }
+
+
+def test_declared_beginnings_and_counters_name_collections() -> None:
+    rules = TreeFormat(
+        tree="t", collections={"EG": "eg", "EGamma": "egamma"}, counters={"EG": "nEGs"}
+    )
+    branches = [Branch("nEGs", "uint16"), *map(jagged, ("egEt", "egIEta", "egammaPt", "eg"))]
+    layout = group_branches({"t": (rules, branches)}, NtupleFormat(name="x", trees=[rules]), "a")
+    assert placed(layout) == {
+        "egEt": "list EG.et",
+        "egIEta": "list EG.iEta",
+        "egammaPt": "list EGamma.pt",
+        "eg": "list EG.value",
+    }
+    assert layout.counters["EG"].branch == "nEGs"
+
+
+def test_one_field_in_two_trees_names_both() -> None:
+    form = NtupleFormat(name="two", trees=[TreeFormat(tree="a"), TreeFormat(tree="b")])
+    trees = {rules.tree: (rules, [Branch("run", "int32")]) for rules in form.trees}
+    with pytest.raises(InputError, match=r"'run' of 'a' and 'run' of 'b' are one field"):
+        group_branches(trees, form, "a.root")
+
+
+def test_two_things_that_would_be_one_column_are_refused() -> None:
+    with pytest.raises(InputError, match="would be the column 'run'"):
+        group(jagged("run_value"), Branch("run", "int32"))
+
+
+@pytest.mark.parametrize("name", ["fastpuppi", "hgcal", "l1nano", "l1ntuple", "nanoaod"])
 def test_shipped_formats_can_be_loaded(name: str) -> None:
     assert name in format_names()
-    form = load_format(name, Path())
-    assert (form.name, form.tree) == (name, "Events")
+    assert load_format(name, Path()).name == name
+
+
+@pytest.mark.parametrize("text", ["{name: mine}", "{name: mine, tree: a, trees: [{tree: b}]}"])
+def test_a_format_has_one_tree_or_several(text: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(ConfigError, match="give either 'tree', or 'trees'"):
+        load_format("mine.yaml", tmp_path)
 
 
 def test_a_format_may_be_a_file(tmp_path: Path) -> None:
