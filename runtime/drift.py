@@ -30,21 +30,25 @@ def merge_layouts(ntuples: Sequence[Ntuple], form: NtupleFormat, drift: Drift) -
     """
     first: dict[Pair, Ntuple] = {}
     types: dict[Pair, Counter[str]] = {}
+    kinds: dict[str, Counter[str]] = {}
     unsupported: dict[str, str] = {}
     for ntuple in ntuples:
         unsupported |= ntuple.layout.unsupported
+        for owner, collection in ntuple.layout.schema.collections.items():
+            kinds.setdefault(owner, Counter())[collection.kind] += 1
         for pair, info in fields_of(ntuple.layout.schema):
             first.setdefault(pair, ntuple)
             types.setdefault(pair, Counter())[info.type] += 1
     collections: dict[str, Collection] = {}
     for (owner, name), ntuple in first.items():
         found = ntuple.layout.schema.collections[owner]
-        known = collections.setdefault(owner, found.model_copy(update={"fields": {}}))
+        [(kind, _)] = kinds[owner].most_common(1)
+        known = collections.setdefault(owner, found.model_copy(update={"kind": kind, "fields": {}}))
         [(usual, _)] = types[owner, name].most_common(1)
-        kind = form.info(owner, name).type or usual
+        chosen = form.info(owner, name).type or usual
         if matches(drift.widen, (owner, name)):
-            kind = _widest([kind, *types[owner, name]])
-        known.fields[name] = found.fields[name].model_copy(update={"type": kind})
+            chosen = _widest([chosen, *types[owner, name]])
+        known.fields[name] = found.fields[name].model_copy(update={"type": chosen})
     places = {pair: ntuple.layout.branches[pair] for pair, ntuple in first.items()}
     return Layout(EventSchema(collections=collections), places, unsupported=unsupported)
 

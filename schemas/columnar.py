@@ -6,7 +6,9 @@ uproot gives the two different names for the same things; nothing else of the pr
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from schemas.errors import InputError
@@ -80,7 +82,12 @@ class TTree:
 
     def branches(self) -> list[Branch]:
         """Describe the branches that hold values."""
-        return [self._describe(branch, path) for branch, path in _leaves(self.tree.branches)]
+        described = [self._describe(b, path) for b, path in _leaves(self.tree.branches)]
+        names = Counter(branch.name for branch in described)
+        # two objects of one class have the same members: these need the name of the object
+        return [
+            replace(b, name=b.path.replace("/", ".")) if names[b.name] > 1 else b for b in described
+        ]
 
     def _describe(self, branch: Any, path: str) -> Branch:
         dtype, depth = _type_of(branch.interpretation)
@@ -103,15 +110,30 @@ class TTree:
 
     def read(self, paths: Sequence[str], start: int, stop: int) -> dict[str, Any]:
         """Read a range of entries of some branches, as awkward layouts by path."""
-        chosen = {id(self.tree[path]): path for path in paths}
-        arrays = self.tree.arrays(
-            filter_branch=lambda branch: id(branch) in chosen,
-            entry_start=start,
-            entry_stop=stop,
-            library="ak",
-            how=dict,
-        )
-        return {path: arrays[path.rpartition("/")[2]].layout for path in paths}
+        found: dict[str, Any] = {}
+        for batch in _without_namesakes(paths):
+            chosen = {id(self.tree[path]) for path in batch.values()}
+            arrays = self.tree.arrays(
+                filter_branch=lambda branch, chosen=chosen: id(branch) in chosen,
+                entry_start=start,
+                entry_stop=stop,
+                library="ak",
+                how=dict,
+            )
+            found |= {path: arrays[name].layout for name, path in batch.items()}
+        return found
+
+
+def _without_namesakes(paths: Iterable[str]) -> list[dict[str, str]]:
+    """Divide paths into such of different names, by which uproot tells its arrays apart."""
+    batches: list[dict[str, str]] = []
+    for path in paths:
+        name = path.rpartition("/")[2]
+        batch = next((batch for batch in batches if name not in batch), None)
+        if batch is None:
+            batches.append(batch := {})
+        batch[name] = path
+    return batches
 
 
 def _leaves(branches: Sequence[Any], parent: str = "") -> list[tuple[Any, str]]:

@@ -16,6 +16,7 @@ Counters become no fields: the number of objects says the same.
 from __future__ import annotations
 
 import keyword
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -132,7 +133,7 @@ def group_branches(
     sizes: dict[Pair, tuple[int, int]] = {}
     for tree, (rules, listed) in trees.items():
         grouping = _Grouping(rules, list(listed))
-        lists |= grouping.lists
+        lists |= {_word(name) for name in grouping.lists}
         counters |= {name: Place(tree, path) for name, path in grouping.independent_counters()}
         unsupported |= {b.name: b.typename for b in grouping.branches if not b.type}
         for branch, (collection, name) in grouping.fields():
@@ -192,7 +193,8 @@ class _Grouping:
         counters = {name for name, _ in self.counters()} | self.counted
         for branch in self.branches:
             if branch.type and not branch.counts and branch.name not in counters:
-                yield branch, self.place(branch)
+                collection, name = self.place(branch)
+                yield branch, (_word(collection), _word(name))
 
     def counters(self) -> Iterator[tuple[str, str]]:
         """Iterate over name of the counter and collection, as far as names tell."""
@@ -210,7 +212,7 @@ class _Grouping:
         paths = {b.name: b.path or b.name for b in self.branches if not b.counts}
         for name, collection in self.counters():
             if collection not in bound and name in paths:
-                yield collection, paths[name]
+                yield _word(collection), paths[name]
 
     def collection_of(self, branch: Branch) -> str:
         """Return the collection of a branch with any number of values."""
@@ -220,7 +222,10 @@ class _Grouping:
         counted = branch.counter[1:] if branch.counter[:1] in ("n", "N") else ""
         if counted and (branch.name == counted or branch.name.startswith(f"{counted}_")):
             return counted
-        return branch.name.partition("_")[0]
+        first = branch.name.partition("_")[0]
+        if first and first != EVENT:
+            return first
+        return f"{EVENT}_" if branch.name == EVENT else branch.name
 
     def place(self, branch: Branch) -> Pair:
         """Return collection and field of a branch."""
@@ -233,9 +238,14 @@ class _Grouping:
             return collection, rest[:1].lower() + rest[1:] or VALUE
         prefix, _, name = branch.name.partition("_")
         usable = name.isidentifier() and not keyword.iskeyword(name)
-        if not usable or prefix in self.lists or prefix == EVENT:
+        if not usable or not prefix or prefix in self.lists or prefix == EVENT:
             return EVENT, branch.name
         return prefix, name
+
+
+def _word(name: str) -> str:
+    """Return a name that expressions can write: ``track.pt`` of a split object has a dot."""
+    return re.sub(r"\W", "_", name)
 
 
 def _begins(name: str, beginning: str) -> bool:
