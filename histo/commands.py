@@ -53,7 +53,7 @@ def run(
     from schemas.dataset import open_dataset
     from schemas.histo_config import HistoConfig
     from schemas.load import load_model
-    from schemas.skim_config import SkimConfig
+    from schemas.skim_config import load_skim_config
 
     if bool(datasets) == (ntuples is not None):
         raise click.UsageError("give either one or more DATASET, or --ntuples SKIM_CONFIG")
@@ -65,7 +65,7 @@ def run(
     source: Source
     if ntuples is not None:
         source = open_ntuples(
-            load_model(ntuples, SkimConfig), base=ntuples.parent, files=files, only=samples,
+            load_skim_config(ntuples), base=ntuples.parent, files=files, only=samples,
             limit=events, scheduler=where, watch=progress_bar,
         )  # fmt: skip
     else:

@@ -23,12 +23,12 @@ from schemas.ntuple import load_format
 from schemas.parquet import read_events
 from schemas.recipe import prune
 from schemas.reduction import Recipe, reduce_events
-from schemas.skim_config import SkimConfig, configuration_hash
+from schemas.skim_config import SkimConfig, Storage, configuration_hash
 from schemas.storage import join
 from schemas.trees import Input, read_entries
 
-ENTRIES_PER_BLOCK = 50_000
-"""Entries of an ntuple that one task reads."""
+BLOCK = Storage(partition_events=50_000)
+"""How many entries of an ntuple one task reads."""
 
 
 class Block(Protocol):
@@ -254,7 +254,8 @@ class EntriesBlock:
         InputError
             If they cannot be read.
         """
-        return reduce_events(read_entries(self.source, self.start, self.stop), self.recipe).events
+        events = read_entries(self.source, self.start, self.stop)
+        return reduce_events(events, self.recipe, self.source.url, self.start).events
 
 
 @dataclass(frozen=True)
@@ -283,7 +284,7 @@ class Ntuples:
     def blocks(self, plan: Plan) -> list[EntriesBlock]:
         """List the ranges of entries to fill from, reading only what a plan needs."""
         pruned = prune(self.opened.plan, self.opened.layout, plan.columns, plan.collections)
-        ranges = plan_ranges(self.opened.samples, ENTRIES_PER_BLOCK, self.limit)
+        ranges = plan_ranges(self.opened.samples, BLOCK, pruned.inputs, self.limit)
         return [
             EntriesBlock(
                 self.opened.input(r.ntuple, pruned),

@@ -234,10 +234,13 @@ def make_input(ntuple: Ntuple, layout: Layout, inputs: Sequence[Pair], drift: Dr
         pair = owner, cheapest(own.schema.collections[owner].fields)
         present[pair] = own.branches[pair]
     owners = {owner for owner, _ in present}
+    counters = {name: place for name, place in own.counters.items() if name in owners}
+    places = {*present.values(), *counters.values()}
     return Input(
         url=ntuple.url,
         branches=present,
         schema=restrict(layout.schema, [*present, *fills]),
-        counters={name: place for name, place in own.counters.items() if name in owners},
+        counters=counters,
         fills=fills,
+        numbers={place: found for place, found in ntuple.numbers.items() if place in places},
     )

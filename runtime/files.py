@@ -118,7 +118,7 @@ def _absence(part: str, parents: list[str]) -> str:
 
 
 @contextlib.contextmanager
-def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replace_file(path: str | os.PathLike[str], *, flush: bool = True) -> Iterator[Path]:
     """Write a file under a temporary name, then put it in its place in one step.
 
     Whoever looks sees the old file or the new one whole, even after a power cut.
@@ -127,6 +127,9 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     ----------
     path
         The local file to create or to replace. Its folder must exist.
+    flush
+        Whether to wait until the file is on disk, some milliseconds. Without it a power cut may
+        leave an empty or an old file.
 
     Yields
     ------
@@ -143,11 +146,14 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         yield temporary
-        sync(temporary)
+        if flush:
+            sync(temporary)
         os.replace(temporary, target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    if not flush:
+        return
     with contextlib.suppress(OSError):  # some network file systems cannot sync a folder
         sync(target.parent)
 

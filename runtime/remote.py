@@ -110,8 +110,8 @@ class RemoteTarget:
                 if not TEMPORARY.fullmatch(path.name):
                     self._put(path, f"{folder}/{path.name}")
 
-    def replace(self, name: str, content: bytes) -> None:
-        """Write a small file in one step, or two."""
+    def replace(self, name: str, content: bytes, *, flush: bool = True) -> None:  # noqa: ARG002
+        """Write a small file in one step, or two; the server decides when it is on disk."""
         self._put(content, name)
 
     def _put(self, content: bytes | Path, name: str) -> None:

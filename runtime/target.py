@@ -67,8 +67,11 @@ class Target(Protocol):
         new one replaces it. If the block raises, nothing is added that was not complete.
         """
 
-    def replace(self, name: str, content: bytes) -> None:
-        """Write a small file: whoever looks sees the old content, or the new one whole."""
+    def replace(self, name: str, content: bytes, *, flush: bool = True) -> None:
+        """Write a small file: whoever looks sees the old content, or the new one whole.
+
+        Without ``flush`` a power cut may undo that; it is for what is checked when it is read.
+        """
 
     def create(self, name: str, content: bytes) -> bool:
         """Write a small file unless one of that name is there; of several callers one succeeds."""
@@ -208,12 +211,12 @@ class LocalTarget:
             _make_folder(path)
             yield path
 
-    def replace(self, name: str, content: bytes) -> None:
+    def replace(self, name: str, content: bytes, *, flush: bool = True) -> None:
         """Write a small file in one step."""
         path = self._path(name)
         with writing(self.describe(name)):
             _make_folder(path.parent)
-            with replace_file(path) as temporary:
+            with replace_file(path, flush=flush) as temporary:
                 temporary.write_bytes(content)
 
     def create(self, name: str, content: bytes) -> bool:

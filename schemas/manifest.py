@@ -20,6 +20,7 @@ from schemas.config_types import Name
 from schemas.errors import DatasetError
 from schemas.event_schema import EventSchema
 from schemas.load import StrictModel
+from schemas.narrow import Rounding, largest
 
 MANIFEST = "manifest.json"
 MAX_BYTES = 1_000_000_000
@@ -100,6 +101,8 @@ class Partition(StrictModel):
         BLAKE2b-128 of its bytes, hexadecimal.
     content
         BLAKE2b-128 of its logical values: the same whatever wrote the file, hexadecimal.
+    errors
+        The largest errors that narrowing made, by ``COLLECTION.FIELD``.
     """
 
     path: Annotated[str, AfterValidator(_inside)]
@@ -112,6 +115,7 @@ class Partition(StrictModel):
     bytes: Count
     checksum: str
     content: str
+    errors: dict[str, Rounding] = ModelField(default_factory=dict)
 
 
 class SampleRecord(StrictModel):
@@ -135,6 +139,11 @@ class SampleRecord(StrictModel):
     def sum_of_weights(self) -> float:
         """Sum of the weights of all events read."""
         return sum(partition.sum_of_weights for partition in self.partitions)
+
+    @property
+    def errors(self) -> dict[str, Rounding]:
+        """The largest errors that narrowing made, by ``COLLECTION.FIELD``."""
+        return largest([partition.errors for partition in self.partitions])
 
     @property
     def bytes(self) -> int:

@@ -50,18 +50,24 @@ def sample(directory: Path, kind: str, events: int, files: int, seed: int, overw
 
 @click.command(short_help="Show what is in a ROOT file.")
 @click.argument("file")
-def inspect(file: str) -> None:
+@click.option("--schema", "as_schema", is_flag=True,
+              help="Print a starting schema in YAML that `skim run` takes as it is.")  # fmt: skip
+def inspect(file: str, as_schema: bool) -> None:
     """Show the trees in FILE, and the collections of each (FILE:TREE for one tree).
 
     \b
     Example:
       skim inspect ntuple.root
       skim inspect ntuple.root:Events
+      skim inspect ntuple.root --schema > mine.yaml
     """
-    from skim.contents import describe, render
+    from skim.contents import describe, draft_schema, render
 
-    for table in render(describe(file)):
-        print_result(table)
+    if as_schema:
+        click.echo(draft_schema(file), nl=False)
+        return
+    for part in render(describe(file)):
+        click.echo(part) if isinstance(part, str) else print_result(part)
 
 
 @click.command(short_help="Convert and slim ROOT ntuples into a Parquet dataset.")
@@ -85,7 +91,9 @@ def inspect(file: str) -> None:
 @click.option("--overwrite", is_flag=True,
               help="Replace a dataset that was made with another configuration, or from files that "
               "have changed since.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be done, predict the size, and write nothing."
+)
 def run(
     config: Path,
     output: str,
@@ -102,6 +110,8 @@ def run(
 
     A run that ended early, for whatever reason, is completed by the same command again.
 
+    CONFIG may also be a schema, such as `skim inspect --schema` drafts: everything is kept then.
+
     \b
     Example:
       skim run configs/skim/demo.yaml --files doubleele='ntuples/*.root' -o dataset
@@ -113,8 +123,7 @@ def run(
       2    the command, its configuration or its output does not do
       130  interrupted (143: terminated); the same command again goes on
     """
-    from schemas.load import load_model
-    from schemas.skim_config import SkimConfig
+    from schemas.skim_config import load_skim_config
     from skim.info import render_dataset, render_job
     from skim.job import find_dataset, prepare
     from skim.lock import locked
@@ -122,7 +131,7 @@ def run(
     from skim.run import run as run_skim
 
     where = parse_scheduler(scheduler, workers)
-    model = load_model(config, SkimConfig)
+    model = load_skim_config(config)
     target = open_target(output)
     find_dataset(model, target, events, overwrite)  # a refusal need not touch it
     look = partial(
@@ -130,7 +139,10 @@ def run(
         on_error=on_error, overwrite=overwrite, scheduler=where,
     )  # fmt: skip
     if dry_run:
-        for table in render_job(look()):
+        from skim.predict import predict
+
+        job = look()
+        for table in render_job(job, predict(job, scheduler=where)):
             print_result(table)
         return
     with locked(target) as lock:
@@ -151,7 +163,13 @@ def info(dataset: str, as_json: bool) -> None:
       skim info dataset --json | jq .events_read
     """
     from schemas.dataset import open_dataset
-    from skim.info import render_collections, render_dataset, render_provenance, summary
+    from skim.info import (
+        render_collections,
+        render_dataset,
+        render_narrowed,
+        render_provenance,
+        summary,
+    )
 
     opened = open_dataset(dataset)
     if as_json:
@@ -159,6 +177,8 @@ def info(dataset: str, as_json: bool) -> None:
         return
     print_result(render_dataset(opened.path, opened.manifest))
     print_result(render_collections(opened.schema))
+    if narrowed := render_narrowed(opened.manifest):
+        print_result(narrowed)
     print_result(render_provenance(opened.manifest))
 
 

@@ -137,7 +137,7 @@ def prepare(
     opened = open_samples(config, form, urls, scheduler, watch, on_error)
     samples, plan = opened.samples, opened.plan
     sources = {name: [identify(ntuple) for ntuple in found] for name, found in samples.items()}
-    ranges = plan_ranges(samples, config.storage.partition_events, limit)
+    ranges = plan_ranges(samples, config.storage, plan.inputs, limit)
     planned: dict[str, dict[str, int]] = {name: {} for name in samples}
     for where in ranges:
         entries, url = planned[where.sample], where.ntuple.url

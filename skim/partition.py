@@ -75,6 +75,7 @@ def make_partition(task: SkimTask) -> Receipt | Skipped:
         bytes=size,
         checksum=checksum,
         content=content,
+        errors=dict(reduced.errors),
     )
     receipt = Receipt(sample=task.sample, origin=task.origin, stamp=task.stamp, partition=partition)
     receipt.write(task.target)
@@ -83,7 +84,7 @@ def make_partition(task: SkimTask) -> Receipt | Skipped:
 
 def _read(task: SkimTask) -> Reduced:
     events = read_entries(task.source_input, task.start, task.stop)
-    reduced = reduce_events(events, task.recipe)
+    reduced = reduce_events(events, task.recipe, task.source_input.url, task.start)
     if not math.isfinite(reduced.sum_of_weights):
         raise InputError(
             f"{task.source_input.url}: the weights of entries {task.start} to {task.stop} sum up "
