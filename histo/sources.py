@@ -72,8 +72,8 @@ class PartitionBlock:
         Of the Parquet file.
     schema
         Of the dataset, as far as it is read.
-    rows
-        Events in the file, as the manifest says.
+    rows, footer
+        Events in the file, and digest of its footer, as the manifest says.
     events
         How many of them to take, from the first on.
     events_read
@@ -83,6 +83,7 @@ class PartitionBlock:
     path: str
     schema: EventSchema
     rows: int
+    footer: str
     events: int
     events_read: int
 
@@ -94,7 +95,10 @@ class PartitionBlock:
         DatasetError
             If it is damaged.
         """
-        read = read_events(self.path, self.schema, plan.columns, plan.collections, rows=self.rows)
+        read = read_events(
+            self.path, self.schema, plan.columns, plan.collections, rows=self.rows,
+            footer=self.footer,
+        )  # fmt: skip
         return read if self.events == self.rows else read.select(np.arange(self.rows) < self.events)
 
 
@@ -153,7 +157,7 @@ class Datasets:
                         )
                     read = events
                 path = join(dataset.path, partition.path)
-                blocks.append(PartitionBlock(path, schema, rows, events, read))
+                blocks.append(PartitionBlock(path, schema, rows, partition.footer, events, read))
         return blocks
 
     def provenance(self) -> dict[str, Any]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from schemas.errors import DatasetError, RemoteError, UsageError, nearest
 from schemas.retry import reason, retry
 from schemas.xrootd import is_xrootd
+
+if TYPE_CHECKING:
+    from schemas.xrootd import Server
 
 
 def is_url(path: str) -> bool:
@@ -93,6 +97,34 @@ def open_source(path: str) -> Iterator[Any]:
             yield file
     else:
         yield path
+
+
+def list_files(folder: str) -> list[str]:
+    """List all files in a folder and those in it, relative to it and sorted; links to files too."""
+    if is_xrootd(folder):
+        from schemas.xrootd import Server, split_url
+
+        server, path, _ = split_url(folder)
+        return sorted(_walk(Server(server), path.rstrip("/"), ""))
+    if is_url(folder):
+        import fsspec
+
+        filesystem, inner = fsspec.core.url_to_fs(folder)
+        root = inner.rstrip("/") + "/"
+        return sorted(path.removeprefix(root) for path in filesystem.find(inner))
+    return sorted(
+        str((Path(found) / name).relative_to(folder))
+        for found, _, names in os.walk(folder)
+        for name in names
+    )
+
+
+def _walk(server: Server, root: str, folder: str) -> Iterator[str]:
+    for name, is_folder in server.entries(f"{root}/{folder}"):
+        if is_folder:
+            yield from _walk(server, root, f"{folder}{name}/")
+        else:
+            yield f"{folder}{name}"
 
 
 def missing(path: str, kind: str) -> UsageError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -180,6 +181,60 @@ def info(dataset: str, as_json: bool) -> None:
     if narrowed := render_narrowed(opened.manifest):
         print_result(narrowed)
     print_result(render_provenance(opened.manifest))
+
+
+@click.command(short_help="Check a dataset, also against its ROOT files.")
+@click.argument("dataset")
+@click.option("--source", is_flag=True,
+              help="Make all events again from the ROOT files, and compare.")  # fmt: skip
+@click.option("--schema", type=click.Path(path_type=Path), metavar="FILE",
+              help="With --source: schema file of the ntuples, if they need one.")  # fmt: skip
+@click.option("--sample-fraction", type=click.FloatRange(min=0, max=1, min_open=True), default=1.0,
+              show_default=True, metavar="F",
+              help="Read this share of the partitions of each sample only.")  # fmt: skip
+@click.option("--scheduler", default="threads", show_default=True,
+              help="threads, processes, or tcp://host:port of a Dask cluster.")  # fmt: skip
+@click.option("--workers", type=click.IntRange(min=1),
+              help="How many partitions at a time; default: one per processor.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+def verify(
+    dataset: str,
+    source: bool,
+    schema: Path | None,
+    sample_fraction: float,
+    scheduler: str,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """Check all of DATASET: manifest, checksums, events, values; exit 1 if anything is wrong.
+
+    Without --source nothing but the dataset is read. With it, the ROOT files that its manifest
+    names are read too: look at them first (skim info) if the dataset is from a stranger.
+
+    \b
+    Example:
+      skim verify dataset
+      skim verify dataset --source --sample-fraction 0.1
+    """
+    from schemas.dataset import open_dataset
+    from skim.verify import conclude, render, summary
+    from skim.verify import verify as run_verify
+
+    if schema is not None and not source:
+        raise click.UsageError("--schema goes with --source")
+    report = run_verify(
+        open_dataset(dataset), source=source, form=schema, fraction=sample_fraction,
+        scheduler=parse_scheduler(scheduler, workers),
+    )  # fmt: skip
+    if as_json:
+        click.echo(json.dumps(summary(report), indent=2))
+    else:
+        print_result(render(report))
+        for finding in report.findings:
+            click.echo(f"{finding.severity}: {finding.text}")
+        click.echo(conclude(report))
+    if not report.is_right:
+        sys.exit(1)
 
 
 @click.command(short_help="Print the JSON Schema of configurations.")

@@ -9,6 +9,7 @@ from runtime.inputs import OnError
 from runtime.target import Target
 from schemas.errors import InputError
 from schemas.manifest import Partition, Skipped, Source
+from schemas.pages import footer_digest
 from schemas.reduction import Recipe, Reduced, reduce_events
 from schemas.skim_config import Storage
 from schemas.trees import Input, read_entries
@@ -64,6 +65,7 @@ def make_partition(task: SkimTask) -> Receipt | Skipped:
             reduced.events, task.recipe.kept, task.storage, local, task.number
         )
         size = path.stat().st_size
+        footer = footer_digest(str(path))
     partition = Partition(
         path=f"{folder}/{path.name}",
         source=0,
@@ -75,6 +77,7 @@ def make_partition(task: SkimTask) -> Receipt | Skipped:
         bytes=size,
         checksum=checksum,
         content=content,
+        footer=footer,
         errors=dict(reduced.errors),
     )
     receipt = Receipt(sample=task.sample, origin=task.origin, stamp=task.stamp, partition=partition)

@@ -127,10 +127,12 @@ def test_configuration_as_shown_fits_an_ntuple_or_a_dataset(block: Block, everyt
     path.write_text(block.text)
     if "histograms" in yaml.safe_load(block.text):
         dataset = str(everything / "dataset")
-        result = CliRunner().invoke(histo, ["list", str(path), dataset])
+        allowed = ["--allow-functions", "numpy"] if "functions" in block.text else []
+        result = CliRunner().invoke(histo, ["list", str(path), dataset, *allowed])
         assert result.exit_code == 0, result.stderr
         output = str(everything / f"{block.line}.root")
-        result = CliRunner().invoke(histo, ["run", str(path), dataset, "--output", output])
+        command = ["run", str(path), dataset, "--output", output, *allowed]
+        result = CliRunner().invoke(histo, command)
     else:
         command = ["run", str(path), "-o", str(everything / "new"), "--dry-run"]
         result = CliRunner().invoke(skim, command)
