@@ -244,7 +244,7 @@ class Grouping:
             return self.rules.event, branch.name
         prefix, _, name = branch.name.partition("_")
         usable = name.isidentifier() and not keyword.iskeyword(name)
-        if not usable or prefix in self.lists or prefix == EVENT:
+        if not usable or not prefix or prefix in self.lists or prefix == EVENT:
             return EVENT, branch.name
         return prefix, name
 

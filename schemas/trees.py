@@ -335,11 +335,18 @@ class _Assembly:
         if np.array_equal(known, own):
             return
         entry = int(np.argmax(np.diff(known) != np.diff(own)))
-        counts = np.diff(own)[entry], np.diff(known)[entry]
+        found, expected = np.diff(own)[entry], np.diff(known)[entry]
+        other = self.places[collection].branch
+        counts = place == self.source.counters.get(collection)
         raise InputError(
-            f"{self.source.url}: in entry {self.start + entry} branch {place.branch!r} has "
-            f"{counts[0]} values and {self.places[collection].branch!r} has {counts[1]}; both are "
-            f"fields of {collection}"
+            f"{self.source.url}: in entry {self.start + entry} branch {place.branch!r} "
+            + (
+                f"counts {found} objects of {collection} and {other!r} has {expected}; leave the "
+                "file out"
+                if counts
+                else f"has {found} values and {other!r} has {expected}; both are fields of "
+                f"{collection}: keep one of them, or leave the file out"
+            )
         )
 
     def fill(self, pair: Pair, value: float) -> None:

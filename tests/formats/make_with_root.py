@@ -20,6 +20,7 @@ import ROOT  # noqa: E402
 
 ENTRIES = 60
 CLUSTER = 20
+UNEVEN = 47  # the entry in which some ntuples contradict themselves
 
 SINGLE = {"run": "uint32", "event": "uint64", "MET_pt": "float32", "MET_ok": "bool"}
 FLAT = {
@@ -89,10 +90,10 @@ def events(
     """Make the events of a tree, a fifth of them without any objects."""
     rng = np.random.default_rng(seed)
     made = []
-    for _ in range(ENTRIES):
+    for entry in range(ENTRIES):
         event: Event = {name: draw(rng, kind, 1)[0] for name, kind in single.items()}
         for collection, fields in collections.items():
-            size = int(rng.integers(0, 5))
+            size = int(rng.integers(entry == UNEVEN, 5))
             event[counter.format(collection)] = size
             for name, kind in fields.items():
                 inner = kind.removeprefix("list[").removesuffix("]")
@@ -158,33 +159,32 @@ def new_tree(name: str) -> Any:
     return tree
 
 
-def write_vectors(path: Path, folder: str, name: str) -> None:
+def write_vectors(
+    file: Any, place: str, known: Mapping[str, tuple[str, int]], made: Sequence[Event]
+) -> None:
     """Write a tree with vectors, and vectors of vectors, in a folder."""
-    file = ROOT.TFile(str(path), "RECREATE", "", 404)
+    folder, _, name = place.rpartition("/")
     file.mkdir(folder).cd()
     tree = new_tree(name)
-    counter = "{}_n"
-    values: dict[str, Any] = {}
     setters: dict[str, Callable[[Any], None]] = {}
-    for column, (kind, depth) in columns(SINGLE, HGCAL, counter).items():
+    for column, (kind, depth) in known.items():
         if not depth:
-            values[column] = np.zeros(1, kind)
-            tree.Branch(column, values[column], f"{column}/{LEAF[kind]}")
-            setters[column] = lambda x, buffer=values[column]: buffer.__setitem__(0, x)
+            buffer = np.zeros(1, kind)
+            tree.Branch(column, buffer, f"{column}/{LEAF[kind]}")
+            setters[column] = lambda x, buffer=buffer: buffer.__setitem__(0, x)
             continue
         element = SIGNED.get(CXX[kind], CXX[kind])
         inner = ROOT.std.vector[element]
-        values[column] = inner() if depth == 1 else ROOT.std.vector[f"std::vector<{element}>"]()
-        tree.Branch(column, values[column])
-        setters[column] = lambda xs, vector=values[column], make=inner, depth=depth: fill(
+        vector = inner() if depth == 1 else ROOT.std.vector[f"std::vector<{element}>"]()
+        tree.Branch(column, vector)
+        setters[column] = lambda xs, vector=vector, make=inner, depth=depth: fill(
             vector, plain(xs) if depth == 1 else [make(plain(x)) for x in xs]
         )
-    for event in events(2, SINGLE, HGCAL, counter):
+    for event in made:
         for column, set_value in setters.items():
             set_value(event[column])
         tree.Fill()
     tree.Write()
-    file.Close()
 
 
 def fill(vector: Any, values: Any) -> None:
@@ -232,6 +232,7 @@ class Tuple:
     collections: Mapping[str, Columns] = field(default_factory=dict)
     counter: str = ""
     name: Callable[[str, str], str] = "{}_{}".format
+    uneven: str = ""
 
 
 def write_tuples(path: Path, tuples: Sequence[Tuple]) -> None:
@@ -254,7 +255,8 @@ def write_tuples(path: Path, tuples: Sequence[Tuple]) -> None:
         directory = file.mkdir(folder) if folder else file
         with ROOT.RNTupleWriter.Append(model, name, directory) as writer:
             entry = writer.CreateEntry()
-            for i, event in enumerate(events(seed, made.single, made.collections, made.counter)):
+            drawn = events(seed, made.single, made.collections, made.counter)
+            for i, event in enumerate(uneven(drawn, made.uneven)):
                 if i in range(CLUSTER, ENTRIES, CLUSTER):
                     writer.CommitCluster()
                 for column, value in event.items():
@@ -277,10 +279,61 @@ def l1_name(collection: str, name: str) -> str:
     return collection.lower() + name
 
 
+def uneven(made: list[Event], column: str) -> list[Event]:
+    """Leave one object out of a column, or count one too many, in a single entry."""
+    if column:
+        value = made[UNEVEN][column]
+        made[UNEVEN][column] = value + 1 if isinstance(value, int) else value[:-1]
+    return made
+
+
+def write_uneven(folder: Path) -> None:
+    """Write ntuples that contradict themselves in one entry."""
+    place, known = "a/HGCalTriggerNtuple", columns(SINGLE, HGCAL, "{}_n")
+    for name in ("cl3d_quality", "cl3d_clusters_id", "cl3d_n"):
+        file = ROOT.TFile(str(folder / f"{name}.root"), "RECREATE")
+        write_vectors(file, place, known, uneven(events(2, SINGLE, HGCAL, "{}_n"), name))
+        file.Close()
+        again = Tuple(place, SINGLE, HGCAL, "{}_n", uneven=name)
+        write_tuples(folder / f"{name}_rntuple.root", [again])
+    file = ROOT.TFile(str(folder / "nEGs.root"), "RECREATE")
+    for seed, tree in ((4, "l1UpgradeTree/L1UpgradeTree"), (5, "l1UpgradeEmuTree/L1UpgradeTree")):
+        made = uneven(events(seed, {}, L1, "n{}s"), "nEGs" if "Emu" in tree else "")
+        named = {
+            name: l1_name(*name.split("_")) if "_" in name else name
+            for name in columns({}, L1, "n{}s")
+        }
+        write_vectors(
+            file,
+            tree,
+            {named[name]: kind for name, kind in columns({}, L1, "n{}s").items()},
+            [{named[name]: value for name, value in event.items()} for event in made],
+        )
+    file.Close()
+    # arrays of one collection that have different counters
+    file = ROOT.TFile(str(folder / "A_eta.root"), "RECREATE")
+    tree = new_tree("Events")
+    counters, values = np.zeros((2, 1), "int32"), np.zeros(8, "float32")
+    tree.Branch("nA", counters[0], "nA/I")
+    tree.Branch("nB", counters[1], "nB/I")
+    tree.Branch("A_pt", values, "A_pt[nA]/F")
+    tree.Branch("A_eta", values, "A_eta[nB]/F")
+    for i in range(ENTRIES):
+        counters[:] = i % 5
+        counters[1] += i == UNEVEN
+        tree.Fill()
+    tree.Write()
+    file.Close()
+
+
 def main(folder: Path) -> None:
     """Write all of them."""
     write_flat(folder / "flat.root")
-    write_vectors(folder / "hgcal.root", "hgcalTriggerNtuplizer", "HGCalTriggerNtuple")
+    file = ROOT.TFile(str(folder / "hgcal.root"), "RECREATE", "", 404)
+    made = events(2, SINGLE, HGCAL, "{}_n")
+    place = "hgcalTriggerNtuplizer/HGCalTriggerNtuple"
+    write_vectors(file, place, columns(SINGLE, HGCAL, "{}_n"), made)
+    file.Close()
     write_split(folder / "l1ntuple.root")
     write_tuples(folder / "flat_rntuple.root", [Tuple("Events", SINGLE, FLAT, "n{}")])
     place = "l1tHGCalTriggerNtuplizer/HGCalTriggerNtuple"
@@ -293,6 +346,8 @@ def main(folder: Path) -> None:
             Tuple("l1UpgradeEmuTree/L1UpgradeTree", {}, L1, "n{}s", l1_name),
         ],
     )
+    (folder / "uneven").mkdir()
+    write_uneven(folder / "uneven")
 
 
 if __name__ == "__main__":
