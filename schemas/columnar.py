@@ -14,7 +14,7 @@ from schemas.errors import InputError
 from schemas.grouping import Branch
 from schemas.root_files import RNTUPLE, TREE
 
-_LIST = re.compile(r"(?:std::vector|ROOT::VecOps::RVec)<(.+)>")
+_LIST = re.compile(r"(?:std::vector|ROOT::VecOps::RVec)<(.+)>|std::array<(.+), *\d+>")
 _COUNTER = re.compile(r"ROOT::RNTupleCardinality<.+>")
 _ALGORITHMS = {1: "ZLIB", 2: "LZMA", 4: "LZ4", 5: "ZSTD"}
 _NUMBERS = {
@@ -245,7 +245,7 @@ def _parse(typename: str) -> tuple[str, int]:
     if _COUNTER.fullmatch(typename):
         return "int64", 0
     while match := _LIST.fullmatch(typename):
-        typename, depth = match[1], depth + 1
+        typename, depth = match[1] or match[2], depth + 1
     return _NUMBERS.get(typename, ""), depth
 
 
