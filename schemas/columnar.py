@@ -17,7 +17,7 @@ from schemas.grouping import Branch
 from schemas.root_files import RNTUPLE, TREE
 from schemas.storage import is_url
 
-_LIST = re.compile(r"(?:std::vector|ROOT::VecOps::RVec)<(.+)>|std::array<(.+),\s*\d+>")
+_LIST = re.compile(r"(?:std::vector|ROOT::VecOps::RVec)<(.+)>|std::array<(.+), *\d+>")
 _COUNTER = re.compile(r"ROOT::RNTupleCardinality<.+>")
 _ALGORITHMS = {1: "ZLIB", 2: "LZMA", 4: "LZ4", 5: "ZSTD"}
 _NUMBERS = {
