@@ -93,11 +93,3 @@ def test_samples_and_collections_are_shown_with_their_shares(run: Run) -> None:
 def test_a_complete_dataset_needs_no_room(run: Run) -> None:
     run(keep={"TkEleL2": "pt"})
     assert predicted(run("--dry-run", keep={"TkEleL2": "pt"})) == {"doubleele": 0, "minbias": 0}
-
-
-def test_an_empty_file_needs_no_room(
-    shared: Path, write_config: Callable, skim: Callable, tmp_path: Path
-) -> None:
-    config = write_config(samples={"minbias": f"{shared}/bad/empty.root"}, keep={"TkEleL2": "pt"})
-    result = skim("run", config, "-o", tmp_path / "out", "--dry-run")
-    assert predicted(result.stdout) == {"minbias": 0}
