@@ -14,6 +14,7 @@ from schemas.baskets import NumberBranch, number_branch, read_numbers
 from schemas.errors import InputError
 from schemas.events import Ragged, Values
 from schemas.grouping import Branch
+from schemas.rntuple_pages import check_pages
 from schemas.root_files import RNTUPLE, TREE
 from schemas.storage import is_url
 
@@ -248,6 +249,7 @@ class RNTuple:
     def read(self, paths: Sequence[str], start: int, stop: int) -> dict[str, Values]:
         """Read a range of entries of some fields, by name."""
         chosen = frozenset(paths)
+        check_pages(self.ntuple, chosen, start, stop)
         arrays = self.ntuple.arrays(
             # the path, not the name: records of an importer have fields of the same names
             filter_field=lambda field: field.path in chosen,
