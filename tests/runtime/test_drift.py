@@ -365,6 +365,21 @@ def test_a_report_has_one_line_for_each_field(write: WriteNtuple, configure: Cal
     ]
 
 
+def test_the_report_is_shown_before_anything_is_written(
+    write: WriteNtuple, configure: Callable, skim: Callable, tmp_path: Path
+) -> None:
+    write("a", ALIKE)
+    write("b", {"pt": "float32"})
+    config, line = (
+        configure(fill={"A.q": -1}),
+        "files differ: A.q: missing in 1 of 2 files (b.root)",
+    )
+    looked = skim("run", config, "-o", tmp_path / "out", "--dry-run")
+    assert line in looked.stdout
+    assert not (tmp_path / "out").exists()
+    assert line in skim("run", config, "-o", tmp_path / "out").stderr
+
+
 def test_a_report_names_folders_where_files_have_the_same_name() -> None:
     both = [
         Difference(f"/{x}/a.root", ("A", "q"), "A_q", "int8", "int16", "widened to int16", files=2)
