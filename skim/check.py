@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -12,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from schemas.errors import DatasetError, InputError
+from schemas.errors import DatasetError, InputError, RemoteError
 from schemas.event_schema import EVENT, EventSchema
 from schemas.events import Array, Events, Ragged, Values
 from schemas.manifest import Partition
 from schemas.pages import open_partition
 from schemas.parquet import arrow_schema, read_events
+from schemas.ranges import MAX_BATCH
 from schemas.reduction import reduce_events
 from schemas.storage import is_url, join, open_source
 from schemas.trees import read_entries
@@ -60,12 +62,19 @@ def check_partition(check: Check) -> list[str]:
     -------
     list of str
         A sentence for each problem, which starts with the path of the file.
+
+    Raises
+    ------
+    RemoteError
+        If it is on a server that does not answer.
     """
     path = join(check.dataset, check.partition.path)
     if not is_url(path) and not Path(path).is_file():
         return [f"{path}: is missing, or not a file"]
     try:
         problems = _check_bytes(path, check.partition)
+    except RemoteError:
+        raise  # it says nothing about the partition that the server does not answer
     except OSError as error:
         return [f"{path}: cannot be read: {error}"]
     stored = None
@@ -81,8 +90,12 @@ def check_partition(check: Check) -> list[str]:
 
 
 def _check_bytes(path: str, partition: Partition) -> list[str]:
-    source = open_source(path)
-    with open(source, "rb") if isinstance(source, str) else source as file:
+    with (
+        open_source(path) as source,
+        open(source, "rb")
+        if isinstance(source, str)
+        else io.BufferedReader(source, MAX_BATCH) as file,
+    ):
         size = file.seek(0, os.SEEK_END)
         if size != partition.bytes:
             return [f"{path}: has {size} bytes, and the manifest says {partition.bytes}"]
