@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from runtime.console import Watch
+from runtime.differences import Difference, find_differences, refuse, unresolved
+from runtime.drift import check_drift, make_input, merge_layouts
 from runtime.execute import run_tasks
 from runtime.files import expand, is_url
 from runtime.scheduler import Scheduler
 from schemas.errors import ConfigError, InputError, UsageError, nearest
-from schemas.event_schema import Collection, EventSchema
+from schemas.grouping import Layout, Pair
 from schemas.load import location_of
-from schemas.ntuple import Layout, NtupleFormat
+from schemas.manifest import Skipped
+from schemas.ntuple import NtupleFormat
 from schemas.recipe import Plan, make_plan
-from schemas.skim_config import Sample, SkimConfig
-from schemas.trees import Ntuple, probe
+from schemas.sizes import events_per_partition
+from schemas.skim_config import Drift, Sample, SkimConfig, Storage
+from schemas.trees import Input, Ntuple, probe
 
 
 @dataclass(frozen=True)
@@ -124,73 +128,25 @@ def _absolute(urls: Iterator[str]) -> list[str]:
     return sorted({url if is_url(url) else str(Path(url).absolute()) for url in urls})
 
 
-def probe_files(
-    samples: Mapping[str, Sequence[str]],
-    form: NtupleFormat,
-    scheduler: Scheduler,
-    progress: Callable[[int], None] | None = None,
-) -> dict[str, list[Ntuple]]:
-    """Find out what is in every file, in parallel.
-
-    Raises
-    ------
-    InputError
-        If a file cannot be read, or two files disagree on a field.
-    """
-    urls = [url for found in samples.values() for url in found]
-    probed = run_tasks(partial(probe, form=form), urls, scheduler=scheduler, progress=progress)
-    by_url = {ntuple.url: ntuple for ntuple in probed}
-    return {name: [by_url[url] for url in found] for name, found in samples.items()}
+OnError = Literal["fail", "skip"]
+"""What to do with a file that cannot be read: end with its error, or leave it out."""
 
 
-def merge_layouts(ntuples: Sequence[Ntuple]) -> Layout:
-    """Return all branches that any of the files has, as the first file that has one says.
+@dataclass(frozen=True)
+class _Attempt:
+    """Probes a file, or returns what is wrong with it."""
 
-    What a configuration keeps is chosen among these: were it the branches of one file, a pattern
-    would silently drop those that this file happens to lack.
-    """
-    collections: dict[str, Collection] = {}
-    branches: dict[tuple[str, str], str] = {}
-    unsupported: dict[str, str] = {}
-    for layout in (ntuple.layout for ntuple in ntuples):
-        for name, found in layout.schema.collections.items():
-            known = collections.setdefault(name, found).fields
-            new = {field: info for field, info in found.fields.items() if field not in known}
-            if new:
-                update = {"fields": {**known, **new}}
-                collections[name] = collections[name].model_copy(update=update)
-        branches |= {pair: name for pair, name in layout.branches.items() if pair not in branches}
-        unsupported |= layout.unsupported
-    return Layout(EventSchema(collections=collections), branches, unsupported)
+    form: NtupleFormat
+    on_error: OnError
+    wanted: frozenset[Pair] | None = None
 
-
-def check_same_fields(ntuples: Sequence[Ntuple], branches: Mapping[tuple[str, str], str]) -> None:
-    """Require every file to have the branches that are read, each with the same type.
-
-    Raises
-    ------
-    InputError
-        Naming file, branch, what was expected and what was found.
-    """
-    for pair, branch in branches.items():
-        held = [(ntuple, _held(ntuple, *pair)) for ntuple in ntuples]
-        first, expected = next((ntuple, what) for ntuple, what in held if what)
-        for ntuple, what in held:
-            if not what:
-                hint = nearest(branch, ntuple.layout.branches.values())
-                raise InputError(
-                    f"{ntuple.url}: has no branch {branch!r}, which {first.url} has; {hint}"
-                )
-            if what != expected:
-                raise InputError(
-                    f"{ntuple.url}: branch {branch!r} holds {what}, and {first.url} says {expected}"
-                )
-
-
-def _held(ntuple: Ntuple, collection: str, field: str) -> str:
-    """Return kind and type of a field, or nothing if the file does not have it."""
-    known = ntuple.layout.schema.collections.get(collection)
-    return f"{known.kind} {known.fields[field].type}" if known and field in known.fields else ""
+    def __call__(self, url: str) -> Ntuple | InputError:
+        try:
+            return probe(url, self.form, self.wanted)
+        except InputError as error:
+            if self.on_error == "fail":
+                raise
+            return error
 
 
 @dataclass(frozen=True)
@@ -202,14 +158,27 @@ class Opened:
     samples
         The probed files of each sample.
     layout
-        All their branches.
+        All their branches, with the types that the dataset gets.
     plan
         The configuration resolved against these.
+    drift
+        What the configuration says to differences between files.
+    differences
+        Those there are, each with its remedy.
+    skipped
+        The files of each sample that were left out.
     """
 
     samples: dict[str, list[Ntuple]]
     layout: Layout
     plan: Plan
+    drift: Drift
+    differences: list[Difference]
+    skipped: dict[str, list[Skipped]]
+
+    def input(self, ntuple: Ntuple, plan: Plan | None = None) -> Input:
+        """Say how to read what a plan, or the whole configuration, needs of a file."""
+        return make_input(ntuple, self.layout, (plan or self.plan).inputs, self.drift)
 
 
 def open_samples(
@@ -218,6 +187,7 @@ def open_samples(
     urls: Mapping[str, Sequence[str]],
     scheduler: Scheduler,
     watch: Watch,
+    on_error: OnError = "fail",
 ) -> Opened:
     """Find out what is in the files of all samples, and resolve a configuration against it.
 
@@ -226,19 +196,89 @@ def open_samples(
     ConfigError
         If the configuration names what the ntuples do not have.
     InputError
-        If a file cannot be read, or two files disagree on a field.
+        If a file cannot be read, or files differ in a way to which the configuration has no
+        remedy; with ``on_error="skip"`` only if no file is left.
     """
-    with watch("opening files", sum(map(len, urls.values()))) as advance:
-        samples = probe_files(urls, form, scheduler, advance)
-    ntuples = [ntuple for found in samples.values() for ntuple in found]
-    layout = merge_layouts(ntuples)
+    outcomes = _probe(config, form, urls, scheduler, watch, on_error)
+    causes = {url: str(e) for url, e in outcomes.items() if isinstance(e, InputError)}
+    ntuples = [found for found in outcomes.values() if isinstance(found, Ntuple)]
+    _require_some(ntuples, causes)
+
+    layout = merge_layouts(ntuples, form, config.drift)
+    check_drift(config.drift, layout.schema)
     plan = make_plan(config, layout)
-    check_same_fields(ntuples, plan.branches)
-    return Opened(samples, layout, plan)
+    differences = find_differences(ntuples, layout, plan.inputs, config.drift)
+    wrong = unresolved(differences)
+    if wrong and on_error == "fail":
+        raise refuse(wrong)
+    causes |= wrong
+    ntuples = [ntuple for ntuple in ntuples if ntuple.url not in wrong]
+    _require_some(ntuples, causes)
+
+    good = {ntuple.url: ntuple for ntuple in ntuples}
+    return Opened(
+        samples={name: [good[url] for url in found if url in good] for name, found in urls.items()},
+        layout=layout,
+        plan=plan,
+        drift=config.drift,
+        differences=[difference for difference in differences if difference.url in good],
+        skipped={
+            name: [
+                Skipped(url=url, cause=causes[url], entries=_entries(outcomes[url]))
+                for url in found
+                if url in causes
+            ]
+            for name, found in urls.items()
+        },
+    )
+
+
+def _probe(
+    config: SkimConfig,
+    form: NtupleFormat,
+    urls: Mapping[str, Sequence[str]],
+    scheduler: Scheduler,
+    watch: Watch,
+    on_error: OnError,
+) -> dict[str, Ntuple | InputError]:
+    """Find out what is in all files, in parallel once the first says what will be read of them."""
+    listed = list(dict.fromkeys(url for found in urls.values() for url in found))
+    outcomes: dict[str, Ntuple | InputError] = {}
+    attempt = _Attempt(form, on_error)
+    with watch("opening files", len(listed)) as advance:
+        for url in listed:
+            [first] = run_tasks(attempt, [url], scheduler=scheduler, progress=advance)
+            outcomes[url] = first
+            if isinstance(first, Ntuple):
+                attempt = _Attempt(form, on_error, _wanted(config, form, first))
+                break
+        rest = listed[len(outcomes) :]
+        tried = run_tasks(attempt, rest, scheduler=scheduler, progress=advance)
+    return outcomes | dict(zip(rest, tried, strict=True))
+
+
+def _wanted(config: SkimConfig, form: NtupleFormat, ntuple: Ntuple) -> frozenset[Pair] | None:
+    """Return the fields that will be read if all files are like this one."""
+    try:
+        return frozenset(make_plan(config, merge_layouts([ntuple], form, config.drift)).inputs)
+    except ConfigError:  # other files may have what this one lacks; all together decide
+        return None
+
+
+def _entries(outcome: Ntuple | InputError) -> int | None:
+    return outcome.entries if isinstance(outcome, Ntuple) else None
+
+
+def _require_some(ntuples: Sequence[Ntuple], causes: Mapping[str, str]) -> None:
+    if not ntuples and causes:
+        raise InputError("no file can be read:\n" + "\n".join(causes.values()))
 
 
 def plan_ranges(
-    ntuples: Mapping[str, Sequence[Ntuple]], size: int, limit: int | None
+    ntuples: Mapping[str, Sequence[Ntuple]],
+    storage: Storage,
+    inputs: Sequence[Pair],
+    limit: int | None,
 ) -> list[Range]:
     """Cut files into ranges of entries, one a partition.
 
@@ -246,8 +286,10 @@ def plan_ranges(
     ----------
     ntuples
         The files of each sample.
-    size
-        Largest number of entries of a range.
+    storage
+        How large a range may be.
+    inputs
+        The fields that are read.
     limit
         Number of events to take of each sample; None for all.
     """
@@ -257,6 +299,7 @@ def plan_ranges(
         for ntuple in found:
             entries = ntuple.entries if left is None else min(ntuple.entries, left)
             left = None if left is None else left - entries
+            size = events_per_partition(storage, ntuple.bytes_per_entry(inputs))
             cuts = cut_entries(entries, ntuple.clusters, size)
             ranges += [Range(name, ntuple, a, b) for a, b in itertools.pairwise(cuts)]
     return ranges

@@ -24,7 +24,7 @@ from schemas.expressions import (
 from schemas.operations import (
     REDUCTIONS,
 )
-from schemas.reading import CycleError, Reading
+from schemas.reading import CycleError, NestedError, Reading
 from schemas.scope import Scope
 from schemas.syntax import Expression
 
@@ -170,6 +170,8 @@ class Binder:
         known = schema.collections.get(collection)
         if known is None or name not in known.fields:
             return None
+        if known.fields[name].depth:
+            raise NestedError(f"{collection}.{name}")
         dtype = known.fields[name].dtype
         if schema.is_list(collection):
             return Column(f"{collection}.{name}", collection, dtype, (), name)

@@ -12,7 +12,7 @@ import numpy as np
 
 from schemas.errors import UsageError, nearest
 from schemas.event_schema import EVENT, Collection, EventSchema
-from schemas.events import Events
+from schemas.events import Events, Objects, Ragged, Values, no_values
 from schemas.manifest import MANIFEST, MAX_BYTES, Manifest, Partition, SampleRecord, parse_manifest
 from schemas.parquet import read_events
 from schemas.storage import is_url, join, missing, read_bytes
@@ -118,7 +118,9 @@ class Dataset:
             for name, field in columns
         ]
         path = join(self.path, partition.path)
-        return read_events(path, self.schema, resolved, rows=partition.events_kept)
+        return read_events(
+            path, self.schema, resolved, rows=partition.events_kept, footer=partition.footer
+        )
 
     def arrays(self, columns: Iterable[str] | None = None, sample: str | None = None) -> ak.Array:
         """Read columns as one awkward array, a record per event.
@@ -195,7 +197,7 @@ class Dataset:
                 objects = events.collections[name]
                 fields = [f for owner, f in columns if owner == name]
                 record = ak.contents.RecordArray(
-                    [ak.contents.NumpyArray(objects.fields[f]) for f in fields],
+                    [_layout(objects.fields[f]) for f in fields],
                     fields,
                     length=len(objects),
                 )
@@ -210,15 +212,23 @@ class Dataset:
         collections: dict[str, dict[str, Any]] = {}
         singles: dict[str, Any] = {}
         for name, field in columns:
-            nothing = np.empty(0, self.collections[name].fields[field].dtype)
+            info = self.collections[name].fields[field]
+            nothing = no_values(info.dtype, info.depth)
             if self.schema.is_list(name):
                 collections.setdefault(name, {})[field] = nothing
             else:
                 singles[self.schema.column_name(name, field)] = nothing
-        from schemas.events import Objects
-
         lists = {name: Objects(np.zeros(1, np.int64), f) for name, f in collections.items()}
         return Events(0, lists, singles)
+
+
+def _layout(values: Values) -> Any:
+    import awkward as ak
+
+    if isinstance(values, Ragged):
+        offsets = ak.index.Index64(values.offsets)
+        return ak.contents.ListOffsetArray(offsets, _layout(values.values))
+    return ak.contents.NumpyArray(values)
 
 
 @dataclass(frozen=True)

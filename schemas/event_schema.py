@@ -6,7 +6,7 @@ manifest stores it, expressions are checked against it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +18,51 @@ from schemas.load import StrictModel
 EVENT = "event"
 """Pseudo-collection of the event's own fields (``run``, ``event``); as a level, the event's."""
 
+MAX_DEPTH = 4
+"""Levels of lists inside an object up to which a field is believed."""
+
+
+def nest(name: str, depth: int) -> str:
+    """Return the type of lists of numbers: ``list[int32]`` for one level of lists."""
+    return "list[" * depth + name + "]" * depth
+
+
+def unnest(name: str) -> tuple[str, int]:
+    """Return the type of the numbers, and how many levels of lists they are in.
+
+    Examples
+    --------
+    >>> unnest("list[int32]"), unnest("float32")
+    (('int32', 1), ('float32', 0))
+    """
+    depth = 0
+    while name.startswith("list[") and name.endswith("]"):
+        name, depth = name[5:-1], depth + 1
+    return name, depth
+
+
+def checked_type(value: str) -> str:
+    """Return a type, or say why it is none that a field can have.
+
+    Raises
+    ------
+    ValueError
+        With the reason.
+    """
+    name, depth = unnest(value)
+    try:
+        dtype = np.dtype(name)
+    except TypeError:
+        raise ValueError(f"{value!r} is not the name of a NumPy type") from None
+    if dtype.kind not in "biuf" or dtype.itemsize > 8 or depth > MAX_DEPTH:
+        raise ValueError(f"{value!r} is not a boolean, integer or floating-point type")
+    return value
+
+
+def cheapest(fields: Mapping[str, Field]) -> str:
+    """Return the field to read where only the number of objects is needed."""
+    return min(fields, key=lambda name: (fields[name].depth, fields[name].dtype.itemsize))
+
 
 class Field(StrictModel):
     """One column of a collection.
@@ -25,7 +70,8 @@ class Field(StrictModel):
     Attributes
     ----------
     type
-        NumPy name of the type: ``float32``, ``int32``, ``bool``.
+        NumPy name of the type: ``float32``, ``int32``, ``bool``; ``list[int32]`` if every object
+        has any number of values, ``list[list[int32]]`` if each of these is a list again.
     unit
         ``GeV``, ``cm``, ``rad``; empty if dimensionless or unknown.
     doc
@@ -45,13 +91,7 @@ class Field(StrictModel):
     @field_validator("type")
     @classmethod
     def _is_a_number_type(cls, value: str) -> str:
-        try:
-            dtype = np.dtype(value)
-        except TypeError:
-            raise ValueError(f"{value!r} is not the name of a NumPy type") from None
-        if dtype.kind not in "biuf" or dtype.itemsize > 8:
-            raise ValueError(f"{value!r} is not a boolean, integer or floating-point type")
-        return value
+        return checked_type(value)
 
     @model_serializer(mode="wrap")
     def _without_what_most_fields_lack(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -60,8 +100,13 @@ class Field(StrictModel):
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        """Type of the column's values."""
-        return np.dtype(self.type)
+        """Type of the numbers."""
+        return np.dtype(unnest(self.type)[0])
+
+    @property
+    def depth(self) -> int:
+        """Number of levels of lists inside an object; 0 for a plain number."""
+        return unnest(self.type)[1]
 
 
 class Collection(StrictModel):

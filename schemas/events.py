@@ -19,6 +19,49 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
+class Ragged:
+    """A field with any number of values for each object, such as the cells of a cluster.
+
+    Attributes
+    ----------
+    offsets
+        int64, one entry more than there are objects, from 0 to the number of values.
+    values
+        The values of all objects: numbers, or lists again.
+    """
+
+    offsets: NDArray[np.int64]
+    values: Array | Ragged
+
+    def __post_init__(self) -> None:
+        """Refuse values that are not as many as the offsets say."""
+        if len(self.values) != self.offsets[-1]:
+            raise InputError(f"{len(self.values)} values for offsets up to {self.offsets[-1]}")
+
+    def __len__(self) -> int:
+        """Return the number of objects."""
+        return len(self.offsets) - 1
+
+    def __getitem__(self, mask: NDArray[np.bool_]) -> Ragged:
+        """Keep the objects for which the mask is true."""
+        counts = np.diff(self.offsets)
+        offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts[mask])))
+        return Ragged(offsets, self.values[np.repeat(mask, counts)])
+
+
+Values = Array | Ragged
+"""The values of a field of all objects."""
+
+
+def no_values(dtype: np.dtype[Any], depth: int = 0) -> Any:
+    """Return the `Values` of a field of no objects."""
+    values: Values = np.empty(0, dtype)
+    for _ in range(depth):
+        values = Ragged(np.zeros(1, np.int64), values)
+    return values
+
+
+@dataclass(frozen=True)
 class Objects:
     """The objects of one collection in all events.
 
@@ -28,11 +71,11 @@ class Objects:
         int64, N + 1 entries from 0 to the number of objects: event i owns the objects from
         ``offsets[i]`` to ``offsets[i + 1]``.
     fields
-        One array per field, as long as there are objects.
+        The values of each field, as many as there are objects.
     """
 
     offsets: NDArray[np.int64]
-    fields: Mapping[str, Array]
+    fields: Mapping[str, Values]
 
     def __post_init__(self) -> None:
         """Refuse fields whose length contradicts the offsets: the data would shift silently."""
@@ -95,8 +138,8 @@ class Events:
         """Return the offsets of a collection, N + 1 * int64."""
         return self.collections[collection].offsets
 
-    def column(self, collection: str, field: str) -> Array:
-        """Return a flat column; for `EVENT`, ``field`` is the column's name."""
+    def column(self, collection: str, field: str) -> Any:
+        """Return a column as `Values`; for `EVENT`, ``field`` is the column's name."""
         if collection == EVENT:
             return self.columns[field]
         return self.collections[collection].fields[field]

@@ -19,7 +19,7 @@ from pydantic import Field as ModelField
 from schemas.config_types import plain_text
 from schemas.errors import ConfigError, InputError, nearest
 from schemas.event_schema import EventSchema, Field
-from schemas.events import Array, Events, Objects
+from schemas.events import Array, Events, Objects, Ragged
 from schemas.load import SourceText, StrictModel, location_of
 
 INTEGERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
@@ -121,6 +121,8 @@ class _Rule:
     def apply(self, field: Field) -> tuple[Field | None, str]:
         """Return the narrower field, or None and why there is none."""
         kind, size = field.dtype.kind, field.dtype.itemsize
+        if field.depth:
+            return None, "has a list for each object"
         bits = _BITS.fullmatch(self.target)
         if bits:
             if kind != "f":
@@ -248,6 +250,8 @@ def narrow_events(
             listed = schema.is_list(name)
             column = field if listed else schema.column_name(name, field)
             values = events.collections[name].fields[field] if listed else events.columns[column]
+            if isinstance(values, Ragged):
+                raise AssertionError(f"{name}.{field} has lists, which no rule makes narrower")
             stored = changed[column] = narrow_values(values, info)
             wrong = _first_misfit(values, stored)
             if wrong is not None:

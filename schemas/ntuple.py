@@ -1,26 +1,21 @@
-"""Ntuple formats: how the branches of a tree become collections and fields.
+"""Ntuple formats: in which trees the collections are, what their fields mean.
 
 A format is a YAML file: those in ``schemas/formats`` go by their name, others by their path.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, field_validator, model_validator
 from pydantic import Field as ModelField
 
-from schemas.errors import ConfigError, InputError, Location, nearest
-from schemas.event_schema import EVENT, Collection, EventSchema, Field
+from schemas.errors import ConfigError, Location, nearest
+from schemas.event_schema import EVENT, checked_type
 from schemas.load import StrictModel, load_model
 
 FORMATS = Path(__file__).parent / "formats"
-
-VALUE = "value"
-"""Name of the field of a collection whose objects are plain numbers (``LHEPdfWeight``)."""
 
 
 def _null_is_empty(value: object) -> object:
@@ -33,7 +28,7 @@ class FieldInfo(StrictModel):
     Attributes
     ----------
     type
-        NumPy name of its type; empty if it differs between files of the format.
+        As in `schemas.event_schema.Field`; empty if it differs between files of the format.
     unit, doc
         As in `schemas.event_schema.Field`.
     """
@@ -41,6 +36,11 @@ class FieldInfo(StrictModel):
     type: str = ""
     unit: str = ""
     doc: str = ""
+
+    @field_validator("type")
+    @classmethod
+    def _is_a_number_type(cls, value: str) -> str:
+        return value and checked_type(str(value))
 
 
 FieldInfos = Annotated[dict[str, FieldInfo], BeforeValidator(_null_is_empty)]
@@ -53,6 +53,32 @@ class CollectionInfo(StrictModel):
     fields: FieldInfos = ModelField(default_factory=dict)
 
 
+class TreeFormat(StrictModel):
+    """One tree of a format, and what the names of its branches mean.
+
+    Attributes
+    ----------
+    tree
+        Name of the tree or RNTuple in the file; may be a pattern, as in ``*/HGCalTriggerNtuple``,
+        that matches one of them.
+    collections
+        Beginning of the names of a collection's branches, by collection: with ``EG: eg`` branch
+        ``egEt`` is the field ``et`` of ``EG``. Needed only where no ``_`` ends this beginning.
+        An empty one takes all lists that no other beginning does.
+    counters
+        Branch with the number of objects, by collection. Needed only where it is not ``nX``,
+        ``NX`` or ``X_n``; empty if a branch of that name counts something else.
+    event
+        Singleton to which the tree's values per event belong, under their full names. Needed only
+        where another tree has some of the same names.
+    """
+
+    tree: str
+    collections: dict[str, str] = ModelField(default_factory=dict)
+    counters: dict[str, str] = ModelField(default_factory=dict)
+    event: str = ""
+
+
 class NtupleFormat(StrictModel):
     """A format of ntuples.
 
@@ -63,10 +89,9 @@ class NtupleFormat(StrictModel):
     doc
         What writes it and who uses it.
     tree
-        Name of the tree in the file.
-    layout
-        ``counters``: jagged branches ``X_field`` with their length in ``nX``; branches ``X_field``
-        without a counter are singletons, all others belong to the event.
+        Name of the only tree, as in `TreeFormat`.
+    trees
+        The trees, if there are several: entry i of each belongs to event i.
     fields
         Meaning of a field in every collection that does not say otherwise.
     collections
@@ -77,11 +102,21 @@ class NtupleFormat(StrictModel):
 
     name: Annotated[str, AfterValidator(str.strip)]
     doc: str = ""
-    tree: str
-    layout: Literal["counters"] = "counters"
+    tree: str = ""
+    trees: list[TreeFormat] = ModelField(default_factory=list)
     fields: FieldInfos = ModelField(default_factory=dict)
     collections: dict[str, CollectionInfo] = ModelField(default_factory=dict)
     event: FieldInfos = ModelField(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _has_a_tree(self) -> NtupleFormat:
+        if bool(self.tree) == bool(self.trees):
+            raise ValueError("give either 'tree', or 'trees' if there are several")
+        return self
+
+    def all_trees(self) -> list[TreeFormat]:
+        """Return the trees, however many there are."""
+        return self.trees or [TreeFormat(tree=self.tree)]
 
     def info(self, collection: str, name: str) -> FieldInfo:
         """Return what is known of a field: from its collection, else from the shared table."""
@@ -122,120 +157,3 @@ def load_format(name: str, base: Path, location: Location | None = None) -> Ntup
         f"unknown schema {name!r}: neither a known format nor an existing .yaml file; {hint}",
         location,
     )
-
-
-@dataclass(frozen=True)
-class Branch:
-    """A branch of a tree, as far as grouping needs it.
-
-    Attributes
-    ----------
-    name
-        Of the branch.
-    type
-        NumPy name of the type of its values; empty if they are not numbers.
-    jagged
-        Whether an entry has any number of values.
-    counter
-        Name of the branch that holds this number; empty if unknown.
-    title
-        As the file has it, often the documentation.
-    typename
-        C++ type, for messages.
-    """
-
-    name: str
-    type: str
-    jagged: bool = False
-    counter: str = ""
-    title: str = ""
-    typename: str = ""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The branches of one tree, grouped.
-
-    Attributes
-    ----------
-    schema
-        Collections and fields.
-    branches
-        Name of the branch of each ``(collection, field)``.
-    unsupported
-        C++ type of each branch that no column can hold.
-    """
-
-    schema: EventSchema
-    branches: Mapping[tuple[str, str], str]
-    unsupported: Mapping[str, str] = field(default_factory=dict)
-
-
-def group_branches(branches: Iterable[Branch], form: NtupleFormat, file: str) -> Layout:
-    """Group branches into collections, as the format says.
-
-    Raises
-    ------
-    InputError
-        If a branch has another type than the format fixes, or two branches claim one field.
-    """
-    listed = list(branches)
-    jagged = {_collection_of(branch) for branch in listed if branch.jagged and branch.type}
-    fields: dict[str, dict[str, Field]] = {}
-    names: dict[tuple[str, str], str] = {}
-    for branch in listed:
-        if not branch.type or _is_counter(branch, jagged):
-            continue  # not numbers; or a counter, which the number of objects already says
-        collection, name = _place(branch, jagged)
-        info = form.info(collection, name)
-        if info.type and info.type != branch.type:
-            raise InputError(
-                f"{file}: branch {branch.name!r} holds {branch.type}, and format {form.name!r} "
-                f"says {info.type}; skim this file with a schema of its own, or leave it out"
-            )
-        if (collection, name) in names:
-            other = names[collection, name]
-            raise InputError(f"{file}: branches {other!r} and {branch.name!r} are one field")
-        names[collection, name] = branch.name
-        made = Field(type=branch.type, unit=info.unit, doc=info.doc or _documentation(branch))
-        fields.setdefault(collection, {})[name] = made
-    collections = {
-        name: Collection(
-            kind="event" if name == EVENT else "list" if name in jagged else "singleton",
-            doc=form.collections.get(name, CollectionInfo()).doc,
-            fields=known,
-        )
-        for name, known in fields.items()
-    }
-    unsupported = {branch.name: branch.typename for branch in listed if not branch.type}
-    return Layout(EventSchema(collections=collections), names, unsupported)
-
-
-def _is_counter(branch: Branch, jagged: set[str]) -> bool:
-    return not branch.jagged and branch.name[:1] == "n" and branch.name[1:] in jagged
-
-
-def _collection_of(branch: Branch) -> str:
-    counted = branch.counter.removeprefix("n")
-    if branch.counter.startswith("n") and (
-        branch.name == counted or branch.name.startswith(f"{counted}_")
-    ):
-        return counted
-    return branch.name.partition("_")[0]
-
-
-def _place(branch: Branch, jagged: set[str]) -> tuple[str, str]:
-    """Return collection and field of a branch."""
-    if branch.jagged:
-        collection = _collection_of(branch)
-        return collection, branch.name.removeprefix(collection).removeprefix("_") or VALUE
-    prefix, _, name = branch.name.partition("_")
-    if not name or prefix in jagged or prefix == EVENT:
-        return EVENT, branch.name
-    return prefix, name
-
-
-def _documentation(branch: Branch) -> str:
-    """Return the title of a branch if it says more than name and type."""
-    leaf = branch.title.partition("/")[0].partition("[")[0]
-    return "" if leaf in branch.name or not branch.title.isprintable() else branch.title

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from schemas.errors import DatasetError
-from schemas.event_schema import EVENT, Collection, EventSchema
-from schemas.events import Events, Objects
-from schemas.storage import open_source
+from schemas.errors import DatasetError, RemoteError
+from schemas.event_schema import EVENT, Collection, EventSchema, Field, cheapest
+from schemas.events import Array, Events, Objects, Ragged, Values
+from schemas.pages import check_pages, open_partition
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,9 +22,37 @@ if TYPE_CHECKING:
 ELEMENT = "element"
 
 
-def leaf(collection: str, field: str) -> str:
+def leaf(collection: str, field: str, depth: int = 0) -> str:
     """Return the path of the Parquet column of a collection's field."""
-    return f"{collection}.list.{ELEMENT}.{field}"
+    return f"{collection}.list.{ELEMENT}.{field}" + f".list.{ELEMENT}" * depth
+
+
+def leaves(events: Events, schema: EventSchema) -> Iterator[tuple[str, Array, bool]]:
+    """Iterate over all arrays of events: path, the array, and whether it holds values.
+
+    Those that do not are offsets, which have the path of what they divide.
+    """
+    for name, _ in schema.event_columns():
+        yield name, events.columns[name], True
+    for name, collection in schema.lists():
+        objects = events.collections[name]
+        yield name, objects.offsets, False
+        for field in collection.fields:
+            path, values = leaf(name, field), objects.fields[field]
+            while isinstance(values, Ragged):
+                yield path, values.offsets, False
+                path, values = f"{path}.list.{ELEMENT}", values.values
+            yield path, values, True
+
+
+def _number_type(info: Field) -> Any:
+    """Return the Arrow type of a field: of a number, or of lists of numbers."""
+    import pyarrow as pa
+
+    kind = pa.from_numpy_dtype(info.dtype)
+    for _ in range(info.depth):
+        kind = pa.list_(pa.field(ELEMENT, kind, nullable=False))
+    return kind
 
 
 def arrow_type(collection: Collection) -> Any:
@@ -32,7 +60,7 @@ def arrow_type(collection: Collection) -> Any:
     import pyarrow as pa
 
     fields = [
-        pa.field(name, pa.from_numpy_dtype(info.dtype), nullable=False)
+        pa.field(name, _number_type(info), nullable=False)
         for name, info in collection.fields.items()
     ]
     return pa.list_(pa.field(ELEMENT, pa.struct(fields), nullable=False))
@@ -62,16 +90,31 @@ def to_table(events: Events, schema: EventSchema) -> Any:
 
     target = arrow_schema(schema)
     columns = [pa.array(events.columns[name]) for name, _ in schema.event_columns()]
-    for name, collection in schema.lists():
+    for name, _ in schema.lists():
         objects = events.collections[name]
         if len(objects) >= 2**31:
             raise DatasetError(f"{name}: too many objects for one partition; make it smaller")
         kind = target.field(name).type
-        arrays = [pa.array(objects.fields[field]) for field in collection.fields]
+        arrays = [
+            _array(objects.fields[field.name], field.type, f"{name}.{field.name}")
+            for field in kind.value_type
+        ]
         struct = pa.StructArray.from_arrays(arrays, fields=list(kind.value_type))
         offsets = pa.array(objects.offsets.astype(np.int32))
         columns.append(pa.ListArray.from_arrays(offsets, struct, type=kind))
     return pa.Table.from_arrays(columns, schema=target)
+
+
+def _array(values: Values, kind: Any, name: str) -> Any:
+    """Return the values of a field as an Arrow array that shares their memory."""
+    import pyarrow as pa
+
+    if not isinstance(values, Ragged):
+        return pa.array(values)
+    if len(values.values) >= 2**31:
+        raise DatasetError(f"{name}: too many values for one partition; make it smaller")
+    inner = _array(values.values, kind.value_type, name)
+    return pa.ListArray.from_arrays(pa.array(values.offsets.astype(np.int32)), inner, type=kind)
 
 
 def read_events(
@@ -81,6 +124,7 @@ def read_events(
     collections: Iterable[str] = (),
     *,
     rows: int,
+    footer: str,
 ) -> Events:
     """Read some columns of a partition.
 
@@ -96,11 +140,13 @@ def read_events(
         Those whose offsets are needed even if none of their fields is.
     rows
         Number of events that the manifest promises.
+    footer
+        Digest of the file's footer that it promises.
 
     Raises
     ------
     DatasetError
-        If the file is missing or damaged, a page fails its checksum, or it does not hold what the
+        If the file is missing or damaged anywhere in what is read of it, or does not hold what the
         manifest says.
     """
     import pyarrow as pa
@@ -111,34 +157,36 @@ def read_events(
         wanted.setdefault(collection, []).append(field)
     event_columns = wanted.pop(EVENT, [])
     for name, fields in wanted.items():
-        fields.extend([] if fields else [_cheapest(schema.collections[name])])
-    leaves = event_columns + [leaf(name, field) for name in wanted for field in wanted[name]]
-    try:
-        with pq.ParquetFile(open_source(path), page_checksum_verification=True) as file:
-            found = file.metadata.num_rows
-            if found != rows:
-                raise DatasetError(f"{path}: {found} events, and the manifest says {rows}")
-            table = file.read(columns=leaves, use_threads=False)
-            # of the file: a table of some of a collection's fields has lost "not null" on the way
-            found_types = dict(_stored_types(file.schema_arrow))
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: cannot be read: {error}") from error
+        fields.extend([] if fields else [cheapest(schema.collections[name].fields)])
+    paths = event_columns + [
+        leaf(name, field, schema.collections[name].fields[field].depth)
+        for name in wanted
+        for field in wanted[name]
+    ]
     singles = {name: field.dtype for name, field in schema.event_columns()}
-    expected = {name: singles[name] for name in event_columns}
+    expected = {name: pa.from_numpy_dtype(singles[name]) for name in event_columns}
     for name, fields in wanted.items():
         known = schema.collections[name].fields
-        expected |= {f"{name}.{field}": known[field].dtype for field in fields}
-    _check_types(found_types, expected, path)
+        expected |= {f"{name}.{field}": _number_type(known[field]) for field in fields}
+    try:
+        with open_partition(path, footer, paths) as (source, metadata):
+            if metadata.num_rows != rows:
+                found = metadata.num_rows
+                raise DatasetError(f"{path}: {found} events, and the manifest says {rows}")
+            with pq.ParquetFile(source, metadata=metadata, page_checksum_verification=True) as file:
+                # of the file: a table of some of a collection's fields loses "not null" on the way
+                _check_types(dict(_stored_types(file.schema_arrow)), expected, path)
+                check_pages(source, metadata, paths, path)
+                table = file.read(columns=paths, use_threads=False)
+    except RemoteError:
+        raise
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: cannot be read: {error}") from error
     return Events(
         rows,
         {name: _objects(table, name, fields) for name, fields in wanted.items()},
         {name: _values(table.column(name).combine_chunks()) for name in event_columns},
     )
-
-
-def _cheapest(collection: Collection) -> str:
-    """Return the field that is read when only the number of objects is needed."""
-    return min(collection.fields, key=lambda name: collection.fields[name].dtype.itemsize)
 
 
 def _stored_types(schema: pa.Schema) -> Iterator[tuple[str, tuple[pa.DataType, bool]]]:
@@ -151,34 +199,41 @@ def _stored_types(schema: pa.Schema) -> Iterator[tuple[str, tuple[pa.DataType, b
             continue
         nullable = column.nullable or column.type.value_field.nullable
         for field in column.type.value_type:
-            yield f"{column.name}.{field.name}", (field.type, nullable or field.nullable)
+            inner, may_be_null = field.type, nullable or field.nullable
+            while pa.types.is_list(inner):
+                inner, may_be_null = inner.value_type, may_be_null or inner.value_field.nullable
+            yield f"{column.name}.{field.name}", (field.type, may_be_null)
 
 
 def _check_types(
-    found: Mapping[str, tuple[pa.DataType, bool]], expected: Mapping[str, np.dtype[Any]], path: str
+    found: Mapping[str, tuple[pa.DataType, bool]], expected: Mapping[str, pa.DataType], path: str
 ) -> None:
-    """Refuse columns that are not what the manifest says: no checksum covers a file's footer."""
-    import pyarrow as pa
-
+    """Refuse columns that are not what the manifest says."""
     missing = expected.keys() - found.keys()
     if missing:
         raise DatasetError(f"{path}: has no column {', '.join(sorted(missing))}")
-    for name, dtype in expected.items():
+    for name, stated in expected.items():
         kind, nullable = found[name]
-        if nullable or kind != pa.from_numpy_dtype(dtype):
+        if nullable or kind != stated:
             nulls = " with nulls" if nullable else ""
-            raise DatasetError(f"{path}: {name} is {kind}{nulls}, and the manifest says {dtype}")
+            raise DatasetError(f"{path}: {name} is {kind}{nulls}, and the manifest says {stated}")
 
 
 def _objects(table: pa.Table, name: str, fields: list[str]) -> Objects:
     lists = table.column(name).combine_chunks()
     struct = lists.values
+    return Objects(_offsets(lists), {field: _values(struct.field(field)) for field in fields})
+
+
+def _offsets(lists: pa.ListArray) -> Any:
+    # Arrow allows an empty list column to have no offsets at all
     offsets = lists.offsets.to_numpy().astype(np.int64)
-    if len(offsets) == 0:  # Arrow allows an empty list column to have no offsets at all
-        offsets = np.zeros(1, np.int64)
-    values: Mapping[str, Any] = {f: _values(struct.field(f)) for f in fields}
-    return Objects(offsets, values)
+    return offsets if len(offsets) else np.zeros(1, np.int64)
 
 
 def _values(array: Any) -> Any:
+    import pyarrow as pa
+
+    if isinstance(array, pa.ListArray):
+        return Ragged(_offsets(array), _values(array.values))
     return array.to_numpy(zero_copy_only=False)

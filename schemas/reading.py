@@ -41,6 +41,10 @@ class CycleError(Exception):
     """A name was needed for its own definition; the message is the way back to it."""
 
 
+class NestedError(Exception):
+    """A field has a list for each object, of which an expression can make no use."""
+
+
 class Reading:
     """One walk over the syntax tree of one expression, turning it into nodes.
 
@@ -408,3 +412,9 @@ class Reading:
         except CycleError as error:
             source = self.expression.source(node)
             raise self.fail(f"{source!r} is defined by itself: {error}", node) from None
+        except NestedError as error:
+            raise self.fail(
+                f"{error} has a list of values for each object, not a number",
+                node,
+                "such a field can be kept as it is; expressions compute with numbers",
+            ) from None

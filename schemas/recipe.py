@@ -10,17 +10,15 @@ from fnmatch import fnmatchcase
 from schemas.binding import Binder
 from schemas.errors import ConfigError, nearest
 from schemas.evaluate import needed
-from schemas.event_schema import EVENT, Collection, EventSchema, Field
+from schemas.event_schema import EVENT, Collection, EventSchema, Field, cheapest
 from schemas.expressions import Node
+from schemas.grouping import Layout, Pair
 from schemas.load import location_of
 from schemas.narrow import narrow_schema
-from schemas.ntuple import Layout
 from schemas.reduction import Recipe, column
 from schemas.scope import Scope
 from schemas.skim_config import SkimConfig
 from schemas.syntax import Expression, parse
-
-Pair = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -31,12 +29,12 @@ class Plan:
     ----------
     recipe
         The computation.
-    branches
-        The branch to read for each ``(collection, field)``.
+    inputs
+        Collection and field of what has to be read.
     """
 
     recipe: Recipe
-    branches: Mapping[Pair, str]
+    inputs: tuple[Pair, ...]
 
 
 def make_plan(config: SkimConfig, layout: Layout) -> Plan:
@@ -57,7 +55,7 @@ def make_plan(config: SkimConfig, layout: Layout) -> Plan:
     origin = {_key(full, *pair): pair for pair in _pairs(full)}
     pairs |= dict.fromkeys(sorted(origin[key] for key in columns))
 
-    dataset = narrow_schema(_restrict(full, [*kept, *defined]), config.storage.narrow)
+    dataset = narrow_schema(restrict(full, [*kept, *defined]), config.storage.narrow)
     stored = Binder(Scope(layout.schema, _definitions(config)))
     recipe = Recipe(
         kept=dataset,
@@ -67,7 +65,7 @@ def make_plan(config: SkimConfig, layout: Layout) -> Plan:
         events=events or None,
         weight=_weight(config.weight, stored) if config.weight is not None else None,
     )
-    return Plan(recipe, _branches(recipe, layout))
+    return Plan(recipe, _inputs(recipe, layout))
 
 
 def _weight(text: str, binder: Binder) -> Node:
@@ -187,7 +185,7 @@ def _extend(schema: EventSchema, defined: Mapping[Pair, Node]) -> EventSchema:
     return EventSchema(collections=collections)
 
 
-def _restrict(schema: EventSchema, pairs: Iterable[Pair]) -> EventSchema:
+def restrict(schema: EventSchema, pairs: Iterable[Pair]) -> EventSchema:
     """Keep some fields of a schema."""
     chosen = set(pairs)
     collections = {}
@@ -198,16 +196,16 @@ def _restrict(schema: EventSchema, pairs: Iterable[Pair]) -> EventSchema:
     return EventSchema(collections=collections)
 
 
-def _branches(recipe: Recipe, layout: Layout) -> dict[Pair, str]:
-    """Return the branches that a recipe reads; a collection without fields needs one for counts."""
+def _inputs(recipe: Recipe, layout: Layout) -> tuple[Pair, ...]:
+    """Return what a recipe reads; a collection without fields needs one for counts."""
     columns, collections = recipe.inputs()
     schema = layout.schema
     origin = {_key(schema, *pair): pair for pair in layout.branches}
     pairs = {origin[key] for key in columns}
     for name in collections - {owner for owner, _ in pairs}:
         fields = schema.collections[name].fields
-        pairs.add((name, min(fields, key=lambda field: fields[field].dtype.itemsize)))
-    return {pair: layout.branches[pair] for pair in layout.branches if pair in pairs}
+        pairs.add((name, cheapest(fields)))
+    return tuple(pair for pair in layout.branches if pair in pairs)
 
 
 def prune(
@@ -247,10 +245,4 @@ def prune(
         events=recipe.events,
         weight=None,
     )
-    return Plan(pruned, _branches(pruned, layout))
-
-
-def schema_of_inputs(schema: EventSchema, branches: Mapping[Pair, str]) -> EventSchema:
-    """Keep the collections that are read; what a task carries should be small."""
-    names = {collection for collection, _ in branches}
-    return EventSchema(collections={n: c for n, c in schema.collections.items() if n in names})
+    return Plan(pruned, _inputs(pruned, layout))

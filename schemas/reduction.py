@@ -9,7 +9,7 @@ import numpy as np
 
 from schemas.evaluate import Evaluator, needed
 from schemas.event_schema import EVENT, EventSchema
-from schemas.events import Array, Events, Objects
+from schemas.events import Array, Events, Objects, Ragged, Values
 from schemas.expressions import Column, Node
 from schemas.narrow import Rounding, narrow_events
 
@@ -95,13 +95,19 @@ def reduce_events(events: Events, recipe: Recipe, url: str = "", start: int = 0)
     weights = float(events.size)
     if recipe.weight is not None:
         weights = float(np.sum(evaluate(recipe.weight), dtype=np.float64))
-    lists: dict[str, dict[str, Array]] = {name: {} for name in recipe.collections}
+    lists: dict[str, dict[str, Values]] = {name: {} for name in recipe.collections}
     columns: dict[str, Array] = {}
     for (collection, field), node in recipe.fields.items():
-        if collection == EVENT:
-            columns[field] = evaluate(node)
+        # a stored field needs no computing, and may hold lists, of which none could be made
+        values: Values
+        if isinstance(node, Column):
+            values = events.column(node.level, node.field)
         else:
-            lists[collection][field] = evaluate(node)
+            values = evaluate(node)
+        if collection != EVENT:
+            lists[collection][field] = values
+        elif not isinstance(values, Ragged):
+            columns[field] = values
     collections = {}
     for name, fields in lists.items():
         objects = Objects(events.offsets(name), fields)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, PlainSerializer, PlainValidator, model_validator
 from pydantic import Field as ModelField
 
 from schemas.config_types import ExpressionText, Identifier, Name, Text
-from schemas.load import StrictModel
+from schemas.load import StrictModel, load_document, validate
 from schemas.narrow import parse_narrowing
+from schemas.ntuple import NtupleFormat
 from schemas.sizes import ByteSize
 
 Version = Literal[1]
@@ -107,6 +109,22 @@ class Storage(StrictModel):
         return self
 
 
+class Drift(StrictModel):
+    """What to do where files of the samples differ; without a word of it, they must not.
+
+    Attributes
+    ----------
+    fill
+        Value of a field (``TkEleL2.tkIso``, ``run``, or a pattern) in files that lack it.
+    widen
+        Fields (or patterns) whose type differs between files: the dataset gets the smallest type
+        that holds the values of all exactly.
+    """
+
+    fill: dict[Text, bool | int | float] = ModelField(default_factory=dict)
+    widen: list[Text] = ModelField(default_factory=list)
+
+
 class SkimConfig(StrictModel):
     """The configuration of ``skim run``.
 
@@ -128,6 +146,8 @@ class SkimConfig(StrictModel):
         Condition on the event, after thinning: events that fail are dropped (*skimming*).
     weight
         Weight of an event; the sum over all events read is kept in the manifest.
+    drift
+        What to do where files differ.
     storage
         How partitions are stored.
     """
@@ -142,11 +162,30 @@ class SkimConfig(StrictModel):
     objects: dict[Text, ExpressionText] = ModelField(default_factory=dict)
     events: ExpressionText | None = None
     weight: ExpressionText | None = None
+    drift: Drift = ModelField(default_factory=Drift)
     storage: Storage = ModelField(default_factory=Storage)
 
     def normalised(self) -> dict[str, Any]:
         """Return what decides the content of partitions: everything but the samples."""
         return self.model_dump(mode="json", by_alias=True, exclude={"samples"})
+
+
+def load_skim_config(path: Path) -> SkimConfig:
+    """Load a configuration of ``skim run``, or a schema of ntuples of which everything is kept.
+
+    Raises
+    ------
+    UsageError
+        If the file is missing.
+    ConfigError
+        With the place of whatever is wrong.
+    """
+    document = load_document(path)
+    keys = set(document.data)
+    if keys.isdisjoint({"tree", "trees"}) or not keys.isdisjoint({"schema", "keep"}):
+        return validate(document, SkimConfig)
+    validate(document, NtupleFormat)  # so that its mistakes are told before any file is opened
+    return SkimConfig(schema=path.name, keep={"*": ["*"]})
 
 
 def configuration_hash(normalised: dict[str, Any]) -> str:

@@ -1,27 +1,25 @@
-"""ROOT trees to events, through uproot: what is in a file, and ranges of its entries.
-
-The only module of the pipeline that opens ROOT files.
-"""
+"""Ntuples: what is in a file before reading it, and ranges of entries as events."""
 
 from __future__ import annotations
 
-import lzma
-import struct
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
 
 import numpy as np
 
-from schemas.errors import InputError, nearest
+from schemas.baskets import NumberBranch, read_numbers
+from schemas.columnar import Tree, open_tree
+from schemas.errors import InputError, RemoteError, nearest
 from schemas.event_schema import EventSchema
-from schemas.events import Events, Objects
-from schemas.ntuple import Branch, Layout, NtupleFormat, group_branches
-
-if TYPE_CHECKING:
-    import uproot
+from schemas.events import Events, Objects, Ragged, Values
+from schemas.grouping import Layout, Pair, Place, group_branches
+from schemas.ntuple import NtupleFormat
+from schemas.root_files import RNTUPLE, TREE, open_file, reading
+from schemas.storage import is_url
+from schemas.tally import step
 
 
 @dataclass(frozen=True)
@@ -35,16 +33,20 @@ class Ntuple:
     uuid
         Of the file.
     tree
-        Name of the tree.
+        Name of the tree; several are separated by commas.
     entries
         Its number of entries.
     bytes
         Size of the file.
+    modified
+        Time of its last change in nanoseconds since 1970; None for a URL.
     layout
         Its branches as collections and fields.
     clusters
         Entries at which the baskets of all branches start together, first and last included:
         ranges between them decompress nothing twice.
+    numbers
+        Where the baskets of those branches are that will be read, as far as they are of numbers.
     """
 
     url: str
@@ -52,120 +54,112 @@ class Ntuple:
     tree: str
     entries: int
     bytes: int
+    modified: int | None
     layout: Layout
     clusters: tuple[int, ...]
+    numbers: Mapping[Place, NumberBranch]
+
+    def bytes_per_entry(self, inputs: Iterable[Pair]) -> float:
+        """Return the size in memory of some fields of an entry, on average."""
+        return sum(self.layout.bytes.get(pair, (0, 0))[1] for pair in inputs) / self.entries
 
 
-@contextmanager
-def reading(url: str, what: str) -> Iterator[None]:
-    """Turn what uproot and the decompressors raise on damaged files into one error.
-
-    uproot reports damage by whichever of these the broken bytes happen to lead to.
-    """
-    import cramjam
-    import uproot
-
-    damage = (
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AssertionError,
-        EOFError,
-        NotImplementedError,
-        struct.error,
-        zlib.error,
-        lzma.LZMAError,
-        cramjam.DecompressionError,
-        uproot.DeserializationError,
-    )
-    try:
-        yield
-    except InputError:
-        raise
-    except damage as error:
-        reason = str(error).strip().partition("\n")[0].rstrip(",;:. ") or type(error).__name__
-        raise InputError(
-            f"{url}: {what}: {reason}; copy the file again, or leave it out of the sample"
-        ) from error
-
-
-@contextmanager
-def open_file(url: str) -> Iterator[tuple[Any, dict[str, str]]]:
-    """Open a ROOT file: yields uproot's file, and the class of each object in it by path.
-
-    Raises
-    ------
-    InputError
-        If it is missing, truncated, or no ROOT file.
-    """
-    import uproot
-
-    with reading(url, "cannot be opened as a ROOT file"):
-        file = uproot.open(url)
-    with file:
-        with reading(url, "its list of contents cannot be read"):
-            classes = dict(file.classnames(cycle=False))
-        yield file, classes
-
-
-@contextmanager
-def _open_tree(url: str, tree: str) -> Iterator[tuple[Any, Any]]:
-    """Open a tree: yields the file and the tree."""
-    with open_file(url) as (file, classes):
-        if tree not in classes:
-            trees = [name for name, kind in classes.items() if kind == "TTree"]
-            raise InputError(f"{url}: has no tree {tree!r}; {nearest(tree, trees)}")
-        if classes[tree] != "TTree":
-            raise InputError(f"{url}: {tree!r} is a {classes[tree]}, not a TTree")
-        with reading(url, f"tree {tree!r} cannot be read"):
-            opened = file[tree]
-        yield file, opened
-
-
-def probe(url: str, form: NtupleFormat) -> Ntuple:
+def probe(url: str, form: NtupleFormat, wanted: Collection[Pair] | None = None) -> Ntuple:
     """Find out what is in a file, reading no entries.
 
+    Parameters
+    ----------
+    url
+        Path or URL.
+    form
+        The format.
+    wanted
+        The fields that will be read, if that is known: of others the baskets do not matter.
+
     Raises
     ------
     InputError
-        If the file cannot be read, or has no tree as the format says.
+        If the file cannot be read, has none of the trees that the format names or no entries in
+        them, or if the trees have different numbers of entries.
     """
-    with _open_tree(url, form.tree) as (file, tree):
-        with reading(url, f"the branches of tree {form.tree!r} cannot be read"):
-            branches = [describe_branch(branch) for branch in tree.branches]
-            entries = int(tree.num_entries)
-            clusters = tuple(int(entry) for entry in tree.common_entry_offsets())
+    with open_file(url) as (file, classes):
+        trees = {}
+        for rules in form.all_trees():
+            name = _find_tree(rules.tree, classes, url)
+            if name:
+                with reading(url, f"tree {name!r} cannot be read"):
+                    trees[name] = rules, open_tree(file, name, classes[name])
+        if not trees:
+            raise _no_tree(form, classes, url)
+        with reading(url, f"the branches of {', '.join(map(repr, trees))} cannot be read"):
+            listed = {name: (rules, tree.branches()) for name, (rules, tree) in trees.items()}
+            entries = _common_entries({name: tree for name, (_, tree) in trees.items()}, url)
+            clusters = sorted(set.intersection(*(set(t.clusters) for _, t in trees.values())))
             size = int(file.file.source.num_bytes)
+        layout = group_branches(listed, form, url)
+        with reading(url, f"the baskets of {', '.join(map(repr, trees))} cannot be listed"):
+            numbers = {
+                Place(name, path): branch
+                for name, paths in _by_tree(_places(layout, wanted)).items()
+                for path, branch in trees[name][1].numbers(paths).items()
+            }
         return Ntuple(
             url=url,
             uuid=str(file.file.uuid),
-            tree=form.tree,
+            tree=", ".join(trees),
             entries=entries,
             bytes=size,
-            layout=group_branches(branches, form, url),
-            clusters=clusters if clusters[:1] == (0,) else (0, entries),
+            modified=None if is_url(url) else os.stat(url).st_mtime_ns,
+            layout=layout,
+            clusters=tuple(clusters),
+            numbers=numbers,
         )
 
 
-def describe_branch(branch: Any) -> Branch:
-    """Describe a branch of uproot's."""
-    import uproot
+def _places(layout: Layout, wanted: Collection[Pair] | None) -> Iterator[Place]:
+    """Iterate over the branches that will be read."""
+    for pair, place in layout.branches.items():
+        if wanted is None or pair in wanted:
+            yield place
+    owners = None if wanted is None else {owner for owner, _ in wanted}
+    for owner, place in layout.counters.items():
+        if owners is None or owner in owners:
+            yield place
 
-    interpretation = branch.interpretation
-    jagged = isinstance(interpretation, uproot.AsJagged)
-    content = interpretation.content if jagged else interpretation
-    dtype = content.to_dtype if isinstance(content, uproot.AsDtype) else None
-    number = dtype is not None and dtype.shape == () and dtype.kind in "biuf"
-    counter = branch.count_branch
-    return Branch(
-        name=str(branch.name),
-        type=dtype.newbyteorder("=").name if number and dtype is not None else "",
-        jagged=jagged,
-        counter="" if counter is None else str(counter.name),
-        title=str(branch.title),
-        typename=str(branch.typename),
-    )
+
+def _find_tree(pattern: str, classes: Mapping[str, str], url: str) -> str:
+    """Return the name of the tree that a format names, or nothing."""
+    if pattern in classes:
+        return pattern
+    kinds = (TREE, RNTUPLE)
+    found = [n for n, kind in classes.items() if kind in kinds and fnmatchcase(n, pattern)]
+    if len(found) > 1:
+        raise InputError(
+            f"{url}: trees {found[0]!r} and {found[1]!r} both match {pattern!r}; write a schema "
+            "that names the one to read"
+        )
+    return found[0] if found else ""
+
+
+def _no_tree(form: NtupleFormat, classes: Mapping[str, str], url: str) -> InputError:
+    wanted = form.all_trees()[0].tree
+    known = [name for name, kind in classes.items() if kind in (TREE, RNTUPLE)]
+    return InputError(f"{url}: has no tree {wanted!r}; {nearest(wanted, known)}")
+
+
+def _common_entries(trees: Mapping[str, Tree], url: str) -> int:
+    """Return the number of entries, which all trees must share."""
+    (first, tree), *others = trees.items()
+    entries = tree.entries
+    for name, other in others:
+        if other.entries != entries:
+            raise InputError(
+                f"{url}: tree {name!r} has {other.entries} entries and {first!r} has {entries}: "
+                "they cannot be joined entry by entry; leave the file out"
+            )
+    if not entries:
+        raise InputError(f"{url}: tree {first!r} has no entries; leave the file out of the sample")
+    return entries
 
 
 @dataclass(frozen=True)
@@ -174,18 +168,26 @@ class Input:
 
     Attributes
     ----------
-    url, tree
-        Where.
+    url
+        Path or URL.
     branches
-        Name of the branch of each ``(collection, field)``.
+        Place of the branch of each field that the file has.
     schema
-        That they belong to.
+        Types that the fields get, and those that the file lacks.
+    counters
+        Place of a counter that the numbers of objects have to equal, by collection.
+    fills
+        Value of each field that the file lacks.
+    numbers
+        Where baskets are, of as many of the branches as possible.
     """
 
     url: str
-    tree: str
-    branches: Mapping[tuple[str, str], str]
+    branches: Mapping[Pair, Place]
     schema: EventSchema
+    counters: Mapping[str, Place] = field(default_factory=dict)
+    fills: Mapping[Pair, float] = field(default_factory=dict)
+    numbers: Mapping[Place, NumberBranch] = field(default_factory=dict)
 
 
 def read_entries(source: Input, start: int, stop: int) -> Events:
@@ -197,59 +199,162 @@ def read_entries(source: Input, start: int, stop: int) -> Events:
         If a basket is damaged (naming its branch), or the fields of a collection have different
         numbers of values in some entry.
     """
-    with _open_tree(source.url, source.tree) as (_, tree):
-        arrays = _read_branches(source, tree, start, stop)
-    return _assemble(source, arrays, start, stop)
+    places = sorted({*source.branches.values(), *source.counters.values()})
+    with step("read"):
+        if not is_url(source.url) and all(place in source.numbers for place in places):
+            values = _read_baskets(source, places, start, stop)
+        else:
+            values = _read_trees(source, places, start, stop)
+    with step("assemble"):
+        return _Assembly(source, values, start, stop).events()
 
 
-def _read_branches(source: Input, tree: uproot.TTree, start: int, stop: int) -> dict[str, Any]:
-    def read(names: Sequence[str]) -> dict[str, Any]:
-        chosen = frozenset(names)
-        return dict(
-            tree.arrays(
-                filter_branch=lambda branch: branch.name in chosen,
-                entry_start=start,
-                entry_stop=stop,
-                library="ak",
-                how=dict,
-            )
-        )
-
-    names = sorted(source.branches.values())
+def _read_baskets(
+    source: Input, places: Sequence[Place], start: int, stop: int
+) -> dict[Place, Values]:
+    """Read baskets that are known already, without opening the tree, which takes 60 ms."""
+    branches = [source.numbers[place] for place in places]
     try:
         with reading(source.url, "a branch cannot be read"):
-            return read(names)
+            return dict(zip(places, read_numbers(source.url, branches, start, stop), strict=True))
     except InputError:
-        for name in names:  # all at once is fast, one by one finds the damaged one
-            place = f"branch {name!r}, entries {start} to {stop}, cannot be read"
-            with reading(source.url, place):
-                read([name])
+        for place, branch in zip(places, branches, strict=True):  # finds the damaged one
+            with reading(source.url, _what(place, start, stop)):
+                read_numbers(source.url, [branch], start, stop)
         raise
 
 
-def _assemble(source: Input, arrays: Mapping[str, Any], start: int, stop: int) -> Events:
-    schema = source.schema
-    offsets: dict[str, Any] = {}
-    first: dict[str, str] = {}
-    values: dict[str, dict[str, Any]] = {}
-    columns: dict[str, Any] = {}
-    for (collection, field), branch in source.branches.items():
-        layout = arrays[branch].layout
-        if not schema.is_list(collection):
-            columns[schema.column_name(collection, field)] = np.asarray(layout.data)
-            continue
-        jagged = layout.to_ListOffsetArray64(True)
-        own = np.asarray(jagged.offsets.data)
-        if collection not in offsets:
-            offsets[collection], first[collection] = own, branch
-        elif not np.array_equal(offsets[collection], own):
-            entry = int(np.argmax(np.diff(offsets[collection]) != np.diff(own)))
-            counts = np.diff(own)[entry], np.diff(offsets[collection])[entry]
+def _read_trees(
+    source: Input, places: Sequence[Place], start: int, stop: int
+) -> dict[Place, Values]:
+    values: dict[Place, Values] = {}
+    with open_file(source.url) as (file, classes):
+        for name, paths in _by_tree(places).items():
+            if name not in classes:
+                raise InputError(f"{source.url}: tree {name!r} has gone")
+            with reading(source.url, f"tree {name!r} cannot be read"):
+                tree = open_tree(file, name, classes[name])
+            places_of_tree = [Place(name, path) for path in paths]
+            values |= read_branches(source.url, tree, places_of_tree, start, stop)
+    return values
+
+
+def _by_tree(places: Iterable[Place]) -> dict[str, list[str]]:
+    trees: dict[str, list[str]] = {}
+    for place in places:
+        trees.setdefault(place.tree, []).append(place.branch)
+    return trees
+
+
+def read_branches(
+    url: str, tree: Tree, places: Sequence[Place], start: int, stop: int
+) -> dict[Place, Values]:
+    """Read a range of entries of some branches of one tree.
+
+    Raises
+    ------
+    InputError
+        If a basket is damaged, naming its branch.
+    """
+    try:
+        with reading(url, "a branch cannot be read"):
+            found = tree.read([place.branch for place in places], start, stop)
+    except RemoteError:
+        raise
+    except InputError:
+        for place in places:  # all at once is fast, one by one finds the damaged one
+            with reading(url, _what(place, start, stop)):
+                tree.read([place.branch], start, stop)
+        raise
+    return {place: found[place.branch] for place in places}
+
+
+def _what(place: Place, start: int, stop: int) -> str:
+    return f"branch {place.branch!r}, entries {start} to {stop}, cannot be read"
+
+
+class _Assembly:
+    """The branches of some entries on their way to events."""
+
+    def __init__(
+        self, source: Input, values: Mapping[Place, Values], start: int, stop: int
+    ) -> None:
+        self.source = source
+        self.values = values
+        self.start = start
+        self.size = stop - start
+        self.offsets: dict[str, Any] = {}
+        self.places: dict[str, Place] = {}
+        self.fields: dict[str, dict[str, Values]] = {}
+        self.columns: dict[str, Any] = {}
+
+    def events(self) -> Events:
+        """Put all branches together."""
+        for pair, place in self.source.branches.items():
+            self.add(pair, place)
+        for collection, place in self.source.counters.items():
+            offsets = np.zeros(self.size + 1, np.int64)
+            np.cumsum(np.asarray(self.values[place]), out=offsets[1:])
+            self.compare(collection, place, offsets)
+        for pair, value in self.source.fills.items():
+            self.fill(pair, value)
+        lists = {name: Objects(self.offsets[name], self.fields[name]) for name in self.offsets}
+        return Events(self.size, lists, self.columns)
+
+    def add(self, pair: Pair, place: Place) -> None:
+        """Add the branch of a field."""
+        schema, (collection, name) = self.source.schema, pair
+        dtype = schema.collections[collection].fields[name].dtype
+        values = self.cast(self.values[place], place, dtype)
+        if not isinstance(values, Ragged):
+            self.columns[schema.column_name(collection, name)] = values
+            return
+        if collection in self.offsets:
+            self.compare(collection, place, values.offsets)
+        else:
+            self.offsets[collection], self.places[collection] = values.offsets, place
+        self.fields.setdefault(collection, {})[name] = values.values
+
+    def cast(self, values: Values, place: Place, dtype: np.dtype[Any]) -> Values:
+        """Give values the type that all files share."""
+        if isinstance(values, Ragged):
+            inner = self.cast(values.values, place, dtype)
+            return values if inner is values.values else Ragged(values.offsets, inner)
+        if values.dtype == dtype:
+            return values
+        if not np.can_cast(values.dtype, dtype, "safe"):
             raise InputError(
-                f"{source.url}: in entry {start + entry} branch {branch!r} has {counts[0]} values "
-                f"and {first[collection]!r} has {counts[1]}; both are fields of {collection}"
+                f"{self.source.url}: branch {place.branch!r} holds {values.dtype.name}, and "
+                f"{dtype.name} is expected"
             )
-        content = np.asarray(jagged.content.data)[: own[-1]]
-        values.setdefault(collection, {})[field] = content
-    collections = {name: Objects(offsets[name], values[name]) for name in offsets}
-    return Events(stop - start, collections, columns)
+        return values.astype(dtype)
+
+    def compare(self, collection: str, place: Place, own: Any) -> None:
+        """Refuse offsets that are not those of the collection."""
+        known = self.offsets[collection]
+        if np.array_equal(known, own):
+            return
+        entry = int(np.argmax(np.diff(known) != np.diff(own)))
+        found, expected = np.diff(own)[entry], np.diff(known)[entry]
+        other = self.places[collection].branch
+        counts = place == self.source.counters.get(collection)
+        raise InputError(
+            f"{self.source.url}: in entry {self.start + entry} branch {place.branch!r} "
+            + (
+                f"counts {found} objects of {collection} and {other!r} has {expected}; leave the "
+                "file out"
+                if counts
+                else f"has {found} values and {other!r} has {expected}; both are fields of "
+                f"{collection}: keep one of them, or leave the file out"
+            )
+        )
+
+    def fill(self, pair: Pair, value: float) -> None:
+        """Add a field that the file lacks."""
+        schema, (collection, name) = self.source.schema, pair
+        dtype = schema.collections[collection].fields[name].dtype
+        if not schema.is_list(collection):
+            self.columns[schema.column_name(collection, name)] = np.full(self.size, value, dtype)
+            return
+        objects = int(self.offsets[collection][-1])
+        self.fields[collection][name] = np.full(objects, value, dtype)

@@ -31,7 +31,6 @@ at most; 9 takes 1.5 to 2.3 times as long.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import log2
 from typing import Any
 
@@ -39,7 +38,7 @@ import numpy as np
 
 from schemas.event_schema import EventSchema
 from schemas.events import Array, Events
-from schemas.parquet import leaf
+from schemas.parquet import leaves
 from schemas.sizes import row_group_events
 from schemas.skim_config import Storage
 
@@ -53,21 +52,10 @@ REPEATED_SHARE = 0.3
 """Share of values equal to the one before from which PLAIN is smaller than splitting by byte."""
 
 
-def leaves(events: Events, schema: EventSchema) -> Iterator[tuple[str, Array]]:
-    """Iterate over path and values of each Parquet column; offsets go by the collection's name."""
-    for name, _ in schema.event_columns():
-        yield name, events.columns[name]
-    for name, collection in schema.lists():
-        objects = events.collections[name]
-        yield name, objects.offsets
-        for field in collection.fields:
-            yield leaf(name, field), objects.fields[field]
-
-
 def write_options(events: Events, schema: EventSchema, storage: Storage) -> dict[str, Any]:
     """Return how pyarrow is to write events: the same for the same values, on any machine."""
     dictionary, encoding = encodings(events, schema)
-    size = sum(values.nbytes for _, values in leaves(events, schema))
+    size = sum(values.nbytes for _, values, _ in leaves(events, schema))
     return {
         "compression": storage.compression,
         "compression_level": storage.level if storage.compression in ("zstd", "gzip") else None,
@@ -88,10 +76,9 @@ def encodings(events: Events, schema: EventSchema) -> tuple[list[str], dict[str,
     encoding
         Encoding of the others, where it is not PLAIN.
     """
-    lists = {name for name, _ in schema.lists()}
     dictionary, encoding = [], {}
-    for path, values in leaves(events, schema):
-        if path in lists or values.dtype.kind == "b" or len(values) == 0:
+    for path, values, holds_values in leaves(events, schema):
+        if not holds_values or values.dtype.kind == "b" or len(values) == 0:
             continue
         chosen = choose_encoding(values)
         if chosen == "RLE_DICTIONARY":

@@ -14,8 +14,10 @@ import uproot
 
 from schemas.errors import InputError
 from schemas.event_schema import Collection, EventSchema, Field
+from schemas.grouping import Place
 from schemas.ntuple import load_format
 from schemas.trees import Input, probe, read_entries
+from skim.sample import write_sample
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "skim"
 NANOAOD = "nanoAOD_2015_CMS_Open_Data_ttbar.root"
@@ -109,8 +111,9 @@ def test_the_nanoaod_configuration_keeps_what_it_says(
 def test_a_range_of_entries_is_that_part_of_the_file(ntuples: list[Path]) -> None:
     form = load_format("fastpuppi", Path())
     ntuple = probe(str(ntuples[0]), form)
-    branches = {("TkEleL2", "pt"): "TkEleL2_pt", ("event", "event"): "event"}
-    source = Input(ntuple.url, "Events", branches, ntuple.layout.schema)
+    pairs = [("TkEleL2", "pt"), ("event", "event")]
+    branches = {pair: ntuple.layout.branches[pair] for pair in pairs}
+    source = Input(ntuple.url, branches, ntuple.layout.schema)
     events = read_entries(source, 40, 97)
     read = uproot.open(ntuples[0])["Events"].arrays(["TkEleL2_pt", "event"])[40:97]
     assert events.size == 57
@@ -128,8 +131,8 @@ def test_fields_with_other_counts_than_their_collection_are_refused(tmp_path: Pa
         file["Events"].extend({"A_pt": ak.Array([[1], [3]]), "A_eta": ak.Array([[1], [3, 4]])})
     fields = {name: Field(type="float32") for name in ("pt", "eta")}
     schema = EventSchema(collections={"A": Collection(kind="list", fields=fields)})
-    branches = {("A", "pt"): "A_pt", ("A", "eta"): "A_eta"}
-    source = Input(str(path), "Events", branches, schema)
+    branches = {("A", f): Place("Events", f"A_{f}") for f in ("pt", "eta")}
+    source = Input(str(path), branches, schema)
     with pytest.raises(InputError, match=r"uneven\.root: in entry 1 branch 'A_eta' has 2 values"):
         read_entries(source, 0, 2)
 
@@ -172,11 +175,15 @@ def test_a_file_that_cannot_be_opened_is_named(
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_damaged_basket_is_named_by_its_branch(
-    workers: int, damage: Callable, shared: Path, write_config: Callable, skim: Callable,
+    workers: int, damage: Callable, ntuples: list[Path], write_config: Callable, skim: Callable,
     tmp_path: Path,
 ) -> None:  # fmt: skip
-    folder = damage("flipped.root", good=shared / "bad" / "empty.root")
-    config = write_config(samples={"s": f"{folder}/*.root"}, storage={"partition_events": 300})
+    folder = damage("flipped.root", good=ntuples[0])
+    config = write_config(
+        samples={"s": f"{folder}/*.root"},
+        keep={"TkEleL2": "all"},
+        storage={"partition_events": 300},
+    )
     result = skim("run", config, "-o", tmp_path / "out", "--workers", workers)
     assert_refused(
         result, tmp_path / "out", str(folder / "flipped.root"), "'TkEleL2_pt', entries 300 to 600"
@@ -185,15 +192,19 @@ def test_a_damaged_basket_is_named_by_its_branch(
 
 @pytest.mark.parametrize("first", ["good", "bad"])
 def test_a_missing_branch_is_named_whichever_file_comes_first(
-    first: str, shared: Path, write_config: Callable, skim: Callable, tmp_path: Path
+    first: str,
+    shared: Path,
+    ntuples: list[Path],
+    write_config: Callable,
+    skim: Callable,
+    tmp_path: Path,
 ) -> None:
-    names = {"empty.root": "b", "missing_branch.root": "a" if first == "bad" else "c"}
-    for name, stem in names.items():
-        shutil.copy(shared / "bad" / name, tmp_path / f"{stem}.root")
-    bad, good = (tmp_path / f"{names[n]}.root" for n in ("missing_branch.root", "empty.root"))
-    config = write_config(samples={"s": f"{tmp_path}/*.root"})
+    bad = tmp_path / ("a.root" if first == "bad" else "c.root")
+    shutil.copy(shared / "bad" / "missing_branch.root", bad)
+    shutil.copy(ntuples[0], tmp_path / "b.root")
+    config = write_config(samples={"s": f"{tmp_path}/*.root"}, keep={"TkEleL2": "all"})
     result = skim("run", config, "-o", tmp_path / "out")
-    said = f"{bad}: has no branch 'TkEleL2_tkIso', which {good} has"
+    said = f"{bad}: has no branch 'TkEleL2_tkIso', which other files have"
     assert_refused(result, tmp_path / "out", said)
 
 
@@ -221,7 +232,7 @@ def test_a_branch_that_changes_type_between_files_is_named(
     write_tree(tmp_path / "b.root", run=np.arange(3), score=np.ones(3, np.float64))
     config = write_config(schema="nanoaod", samples={"s": "*.root"})
     result = skim("run", config, "-o", tmp_path / "out")
-    said = f"{tmp_path / 'b.root'}: branch 'score' holds event float64, and {tmp_path / 'a.root'}"
+    said = f"{tmp_path / 'b.root'}: branch 'score' holds float64, and float32 is expected"
     assert_refused(result, tmp_path / "out", said)
 
 
@@ -234,6 +245,15 @@ def test_a_truncated_copy_of_a_good_file_is_refused(
     config = write_config(samples={"s": "cut.root"})
     result = skim("run", config, "-o", tmp_path / "out")
     assert_refused(result, tmp_path / "out", str(path))
+
+
+def test_an_ntuple_without_entries_is_named(
+    tmp_path: Path, write_config: Callable, skim: Callable
+) -> None:
+    [empty] = write_sample(tmp_path / "none", "minbias", events=0, files=1, seed=1)
+    config = write_config(samples={"s": str(empty)})
+    result = skim("run", config, "-o", tmp_path / "out")
+    assert_refused(result, tmp_path / "out", f"{empty}: tree 'Events' has no entries")
 
 
 def test_a_file_with_another_tree_names_what_it_has(

@@ -221,38 +221,6 @@ def test_a_cut_that_no_event_passes_leaves_a_dataset_of_no_events(
     assert len(ak.from_parquet(dataset.path)) == 0
 
 
-def test_an_ntuple_without_entries_is_a_source_without_partitions(
-    tmp_path: Path, ntuples: list[Path], make_dataset: Callable
-) -> None:
-    from skim.sample import write_sample
-
-    empty = write_sample(tmp_path / "none", "minbias", events=0, files=1, seed=1)
-    dataset = make_dataset([*empty, ntuples[0]], keep=KEEP)
-    record = dataset.samples["sample"]
-    assert sorted(source.entries for source in record.sources) == [0, 150]
-    assert (record.events_read, len(record.partitions), len(dataset.arrays())) == (150, 1, 150)
-
-
-@pytest.mark.parametrize("events", [None, "any(TkEleL2.pt > 5)"])
-def test_ntuples_without_any_entry_make_an_empty_dataset(
-    events: str | None, tmp_path: Path, make_dataset: Callable
-) -> None:
-    from skim.sample import write_sample
-
-    empty = write_sample(tmp_path / "none", "doubleele", events=0, files=2, seed=1)
-    dataset = make_dataset(empty, keep=KEEP, events=events)
-    assert list(dataset.partitions()) == []
-    assert str(dataset.arrays().TkEleL2.charge.type) == "0 * var * int32"
-
-
-def test_an_empty_tree_that_root_wrote_makes_an_empty_dataset(
-    shared: Path, make_dataset: Callable
-) -> None:
-    dataset = make_dataset([shared / "bad" / "empty.root"])
-    assert dataset.samples["sample"].events_read == 0
-    assert str(dataset.arrays().TkEleL2.pt.type) == "0 * var * float32"
-
-
 def test_a_collection_may_be_empty_in_a_whole_partition(
     tmp_path: Path, make_dataset: Callable
 ) -> None:

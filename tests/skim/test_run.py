@@ -189,7 +189,7 @@ def test_a_source_file_that_changed_is_refused(config: Path, done: Path, skim: C
     target = config.parent / "input" / "doubleele_1.root"
     target.unlink()
     shutil.copy(other[0], target)
-    assert f"{target} has changed since the dataset was made from it" in refuse(skim, config, done)
+    assert f"was made from {target}, which has changed since then" in refuse(skim, config, done)
 
 
 def test_files_whose_fields_differ_from_those_of_the_dataset_are_refused(
@@ -214,7 +214,7 @@ def test_the_first_events_of_a_sample_are_not_mixed_with_those_of_other_files(
     run(skim, config, output, "--events", 200)
     assert open_dataset(output).samples["ele"].events_read == 200
     shutil.copy(ntuples[0], config.parent / "input" / "a_further_one.root")
-    assert "other files than those whose first 200 events" in refuse(
+    assert "the first 200 events of other files of sample 'ele'" in refuse(
         skim, config, output, "--events", 200
     )
 

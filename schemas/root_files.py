@@ -1,0 +1,71 @@
+"""Opening ROOT files, and one error for whatever is wrong with one."""
+
+from __future__ import annotations
+
+import lzma
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from schemas.errors import InputError
+from schemas.remote import root_options
+
+TREE = "TTree"
+RNTUPLE = "ROOT::RNTuple"
+
+
+@contextmanager
+def reading(url: str, what: str) -> Iterator[None]:
+    """Turn what uproot and the decompressors raise on damaged files into one error.
+
+    uproot reports damage by whichever of these the broken bytes happen to lead to.
+    """
+    import cramjam
+    import uproot
+
+    damage = (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AssertionError,
+        AttributeError,
+        EOFError,
+        NotImplementedError,
+        struct.error,
+        zlib.error,
+        lzma.LZMAError,
+        cramjam.DecompressionError,
+        uproot.DeserializationError,
+    )
+    try:
+        yield
+    except InputError:
+        raise
+    except damage as error:
+        reason = str(error).strip().partition("\n")[0].rstrip(",;:. ") or type(error).__name__
+        raise InputError(
+            f"{url}: {what}: {reason}; copy the file again, or leave it out of the sample"
+        ) from error
+
+
+@contextmanager
+def open_file(url: str) -> Iterator[tuple[Any, dict[str, str]]]:
+    """Open a ROOT file: yields uproot's file, and the class of each object in it by path.
+
+    Raises
+    ------
+    InputError
+        If it is missing, truncated, or no ROOT file.
+    """
+    import uproot
+
+    options = root_options(url)
+    with reading(url, "cannot be opened as a ROOT file"):
+        file = uproot.open(url, **options)
+    with file:
+        with reading(url, "its list of contents cannot be read"):
+            classes = dict(file.classnames(cycle=False))
+        yield file, classes
