@@ -17,7 +17,7 @@ import click
 
 from runtime.console import configure_logging
 from schemas.errors import L1SkimError, nearest
-from schemas.retry import RETRIES
+from schemas.retry import RETRIES, Patience
 from schemas.tally import tallying
 
 _DEBUG = "runtime.debug"  # keys of the memory that a command shares with its group
@@ -60,7 +60,7 @@ class CommandGroup(click.Group):
     def __init__(
         self, name: str, lazy_commands: Mapping[str, tuple[str, str]], **attributes: Any
     ) -> None:
-        super().__init__(name, **attributes)
+        super().__init__(name, **{"epilog": _environment(), **attributes})
         self.lazy_commands = dict(lazy_commands)
         self.params.extend(_common_options())
         click.version_option(package_name="l1skim", prog_name=name)(self)
@@ -169,6 +169,17 @@ def _retries_shown() -> Iterator[None]:
             if retries:
                 what = "1 retry" if retries == 1 else f"{retries} retries"
                 click.echo(f"{what} of remote requests", err=True)
+
+
+def _environment() -> str:
+    """Describe the variables that all commands read."""
+    default = Patience()
+    return f"""\b
+    Environment:
+      L1SKIM_REMOTE_TIMEOUT   Seconds in which a server has to answer.  [default: {default.timeout}]
+      L1SKIM_REMOTE_ATTEMPTS  How often a server is asked.  [default: {default.attempts}]
+      L1SKIM_REMOTE_WAIT      Seconds before it is asked again.  [default: {default.wait:g}]
+    """
 
 
 def _common_options() -> list[click.Option]:

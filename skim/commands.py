@@ -74,9 +74,10 @@ def inspect(file: str, as_schema: bool) -> None:
 @click.command(short_help="Convert and slim ROOT ntuples into a Parquet dataset.")
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, metavar="DATASET",
-              help="Folder of the dataset; run again on it, only what is new is read.")  # fmt: skip
+              help="Folder or root:// URL of the dataset; run again on it, only what is new is "
+              "read.")  # fmt: skip
 @click.option("--files", multiple=True, metavar="NAME=GLOB",
-              help="Give a sample, or replace its files. May be repeated.")  # fmt: skip
+              help="Give a sample, or replace its files; also URLs. May be repeated.")  # fmt: skip
 @click.option("--sample", "samples", multiple=True, metavar="NAME",
               help="Take only this sample. May be repeated.")  # fmt: skip
 @click.option("--events", type=click.IntRange(min=1),
