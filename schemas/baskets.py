@@ -125,7 +125,7 @@ def read_numbers(
     wanted = [(branch, number) for branch in branches for number in branch.baskets(start, stop)]
     places = [(int(branch.seeks[number]), int(branch.sizes[number])) for branch, number in wanted]
     count("bytes_read", sum(size for _, size in places))
-    chunks = _chunks(url, places, source)
+    chunks = read_chunks(url, places, source)
     values = []
     for branch in branches:
         numbers = branch.baskets(start, stop)
@@ -138,8 +138,20 @@ def read_numbers(
     return values
 
 
-def _chunks(url: str, places: Sequence[tuple[int, int]], source: Any) -> Iterator[memoryview]:
-    """Iterate over the bytes at some places of a file, in their order."""
+def read_chunks(
+    url: str, places: Sequence[tuple[int, int]], source: Any = None
+) -> Iterator[memoryview]:
+    """Iterate over the bytes at some places of a file, in their order.
+
+    Parameters
+    ----------
+    url
+        The file.
+    places
+        First byte and number of bytes of each.
+    source
+        Of uproot's file, if it is a remote one.
+    """
     if source is None:
         with open(url, "rb") as file:
             for seek, size in places:

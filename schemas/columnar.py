@@ -14,10 +14,11 @@ from schemas.baskets import NumberBranch, number_branch, read_numbers
 from schemas.errors import InputError
 from schemas.events import Ragged, Values
 from schemas.grouping import Branch
+from schemas.rntuple_pages import check_pages
 from schemas.root_files import RNTUPLE, TREE
 from schemas.storage import is_url
 
-_LIST = re.compile(r"(?:std::vector|ROOT::VecOps::RVec)<(.+)>|std::array<(.+),\s*\d+>")
+_LIST = re.compile(r"(?:std::vector|ROOT::VecOps::RVec)<(.+)>|std::array<(.+), *\d+>")
 _COUNTER = re.compile(r"ROOT::RNTupleCardinality<.+>")
 _ALGORITHMS = {1: "ZLIB", 2: "LZMA", 4: "LZ4", 5: "ZSTD"}
 _NUMBERS = {
@@ -248,6 +249,7 @@ class RNTuple:
     def read(self, paths: Sequence[str], start: int, stop: int) -> dict[str, Values]:
         """Read a range of entries of some fields, by name."""
         chosen = frozenset(paths)
+        check_pages(self.ntuple, chosen, start, stop)
         arrays = self.ntuple.arrays(
             # the path, not the name: records of an importer have fields of the same names
             filter_field=lambda field: field.path in chosen,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -109,19 +110,39 @@ class Storage(StrictModel):
         return self
 
 
+def _number_to_fill(value: Any) -> Any:
+    if isinstance(value, str) and value.lower() in ("nan", ".nan"):
+        return math.nan
+    if not isinstance(value, bool | int | float):
+        raise ValueError(f"expected a number, true, false or nan, got {value!r}")
+    return value
+
+
+def _write_number(value: float) -> Any:
+    return "nan" if math.isnan(value) else value  # JSON has no such number
+
+
+NumberToFill = Annotated[
+    bool | int | float,
+    BeforeValidator(_number_to_fill, json_schema_input_type=bool | int | float | Literal["nan"]),
+    PlainSerializer(_write_number, when_used="json"),
+]
+
+
 class Drift(StrictModel):
     """What to do where files of the samples differ; without a word of it, they must not.
 
     Attributes
     ----------
     fill
-        Value of a field (``TkEleL2.tkIso``, ``run``, or a pattern) in files that lack it.
+        Value of a field (``TkEleL2.tkIso``, ``run``, or a pattern) in files that lack it: a number
+        that its type holds, ``true``, ``false`` or ``nan``. The first pattern that matches counts.
     widen
         Fields (or patterns) whose type differs between files: the dataset gets the smallest type
         that holds the values of all exactly.
     """
 
-    fill: dict[Text, bool | int | float] = ModelField(default_factory=dict)
+    fill: dict[Text, NumberToFill] = ModelField(default_factory=dict)
     widen: list[Text] = ModelField(default_factory=list)
 
 

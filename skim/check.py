@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import io
 import math
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,6 @@ from schemas.events import Array, Events, Ragged, Values
 from schemas.manifest import Partition
 from schemas.pages import open_partition
 from schemas.parquet import arrow_schema, read_events
-from schemas.ranges import MAX_BATCH
 from schemas.reduction import reduce_events
 from schemas.storage import is_url, join, open_source
 from schemas.trees import read_entries
@@ -28,6 +26,9 @@ from skim.write import content_digest
 
 SHOWN = 10
 """Columns of a partition whose first difference is shown; the others are counted."""
+
+_AT_ONCE = 8_000_000
+"""Bytes read at a time; of a remote file each is a request."""
 
 
 @dataclass(frozen=True)
@@ -90,17 +91,18 @@ def check_partition(check: Check) -> list[str]:
 
 
 def _check_bytes(path: str, partition: Partition) -> list[str]:
+    digest, size = hashlib.blake2b(digest_size=16), 0
     with (
         open_source(path) as source,
-        open(source, "rb")
-        if isinstance(source, str)
-        else io.BufferedReader(source, MAX_BATCH) as file,
+        open(source, "rb") if isinstance(source, str) else contextlib.nullcontext(source) as file,
     ):
-        size = file.seek(0, os.SEEK_END)
-        if size != partition.bytes:
-            return [f"{path}: has {size} bytes, and the manifest says {partition.bytes}"]
-        file.seek(0)
-        digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+        while part := file.read(_AT_ONCE):
+            digest.update(part)
+            size += len(part)
+            if size > partition.bytes:
+                break
+    if size != partition.bytes:
+        return [f"{path}: does not have the {partition.bytes} bytes that the manifest says"]
     if digest.hexdigest() != partition.checksum:
         return [f"{path}: its bytes are not those that were written: the checksum differs"]
     return []

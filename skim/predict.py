@@ -67,7 +67,7 @@ def predict(
     Parameters
     ----------
     job
-        From `skim.run.prepare`.
+        What there is to do.
     scheduler
         Where the samples are read.
     watch

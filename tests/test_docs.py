@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 from histo.cli import main as histo
 from schemas.axes import Axis
+from schemas.event_schema import Field
 from schemas.histo_config import (
     BinnedLevel,
     DerivedCollection,
@@ -34,6 +35,7 @@ from schemas.histo_config import (
 )
 from schemas.load import load_model
 from schemas.manifest import Manifest, Partition, Skipped, Source
+from schemas.narrow import Rounding
 from schemas.operations import FUNCTIONS, REDUCTIONS
 from schemas.skim_config import SkimConfig
 from skim.cli import main as skim
@@ -239,7 +241,7 @@ def test_every_key_has_an_example(everything: Path) -> None:
     assert not missing
 
 
-@pytest.mark.parametrize("model", [Manifest, Partition, Skipped, Source])
+@pytest.mark.parametrize("model", [Manifest, Partition, Skipped, Source, Field, Rounding])
 def test_every_key_of_the_manifest_is_documented(model: type[pydantic.BaseModel]) -> None:
     text = DATASET.read_text()
     missing = [key for key in (field.alias or name for name, field in model.model_fields.items())

@@ -270,6 +270,47 @@ def test_the_draft_of_vectors_in_folders_works(
     assert {"run", "hit", "hit_n", "emu_run", "emu_hit", "emu_hit_n"} <= set(arrays.fields)
 
 
+RNTUPLE_SCRIPT = """
+import sys, ROOT
+lists = {"A_x": "std::vector<float>", "A_y": "std::vector<float>", "A_id": "std::vector<int>",
+         "cells": "std::vector<std::vector<short>>"}
+model = ROOT.RNTupleModel.Create()
+for name, kind in {"run": "std::uint32_t", "ok": "bool", "label": "std::string",
+                   "cov": "std::array<float,3>", **lists}.items():
+    model.MakeField[kind](name)
+writer = ROOT.RNTupleWriter.Recreate(model, "tuple", sys.argv[1])
+values = writer.CreateEntry()
+for entry in range(30):
+    values["run"], values["ok"], values["label"] = entry, entry % 2 == 0, "x"
+    for name in lists:
+        values[name].clear()
+    for i in range(3):
+        values["cov"][i] = entry * i
+    for i in range(entry % 3):
+        values["A_x"].push_back(i)
+        values["A_y"].push_back(entry)
+    for i in range(entry % 4):
+        values["A_id"].push_back(-i)
+        values["cells"].push_back(ROOT.std.vector["short"]([entry] * i))
+    writer.Fill(values)
+del writer
+"""
+
+
+def test_the_draft_of_an_rntuple_without_counters_works(
+    tmp_path: Path, draft: Callable, run: Callable
+) -> None:
+    path = tmp_path / "tuple.root"
+    command = [sys.executable, "-W", "ignore", "-c", RNTUPLE_SCRIPT, str(path)]
+    subprocess.run(command, check=True, capture_output=True)
+    drafted = assert_works(draft, run, path)
+    assert "#   label: std::string\n" in drafted.read_text()
+    arrays = open_dataset(drafted.with_suffix(".dataset")).arrays()
+    lists = {name: arrays[name].fields for name in arrays.fields if arrays[name].fields}
+    assert lists["A"] == ["x", "y"]
+    assert set(lists) == {"A", "A_id", "cells", "cov"}
+
+
 def test_trees_with_other_numbers_of_entries_are_mentioned(vectors: Path, draft: Callable) -> None:
     text = draft(vectors).read_text()
     assert "# Left out: Runs/tree, with 1 entry.\n" in text

@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from schemas import open_dataset
 from schemas.narrow import round_mantissa
 
 KEEP = {"TkEleL2": ["pt", "eta", "charge", "hwQual"], "genMet": ["pt", "phi"], "event": ["run"]}
@@ -159,15 +158,3 @@ def test_another_width_is_another_configuration(
         result = skim("run", config, "--files", f"s={ntuples[0]}", "-o", tmp_path / "out")
         assert result.exit_code == status
     assert "storage.narrow.genMet.pt was '7 bits' and is '8 bits'" in result.stderr
-
-
-def test_a_dataset_without_narrowing_of_an_older_manifest_opens(
-    dataset: Path, tmp_path: Path
-) -> None:
-    manifest = json.loads((dataset / "manifest.json").read_text())
-    for record in manifest["samples"].values():
-        for partition in record["partitions"]:
-            partition.pop("errors")
-    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    opened = open_dataset(tmp_path)
-    assert [record.errors for record in opened.samples.values()] == [{}]

@@ -10,16 +10,15 @@ from typing import Any
 import pytest
 import yaml
 
-from runtime.scheduler import Scheduler
-from schemas.load import load_model
-from schemas.manifest import Manifest
-from schemas.skim_config import SkimConfig
-from skim.predict import ENTRIES, FILES, Predicted, predict
-from skim.run import SkimJob, prepare, run
+from schemas import open_dataset
+from schemas.sizes import parse_size
+from skim.predict import ENTRIES, FILES
 from skim.sample import write_sample
 
-HERE = Scheduler(workers=2)
 EG = yaml.safe_load((Path(__file__).parents[2] / "configs/skim/fastpuppi_eg.yaml").read_text())
+SIZE = r"([\d.]+ k?M?B)"
+
+Run = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
@@ -30,15 +29,24 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def job(inputs: Path, write_config: Callable, tmp_path: Path, **keys: Any) -> SkimJob:
-    samples = {name: f"{inputs}/{name}_*.root" for name in ("doubleele", "minbias")}
-    config = write_config(samples=samples, **keys)
-    model = load_model(config, SkimConfig)
-    return prepare(model, base=config.parent, output=tmp_path / "out", scheduler=HERE)
+@pytest.fixture
+def run(inputs: Path, write_config: Callable, tmp_path: Path, skim: Callable) -> Run:
+    """How to skim both samples into the folder ``out``; what it prints."""
+
+    def call(*options: str, **keys: Any) -> str:
+        samples = {name: f"{inputs}/{name}_*.root" for name in ("doubleele", "minbias")}
+        config = write_config(samples=samples, **keys)
+        result = skim("run", config, "-o", tmp_path / "out", *options)
+        assert result.exit_code == 0, result.output
+        return str(result.stdout)
+
+    return call
 
 
-def accuracy(predicted: dict[str, Predicted], manifest: Manifest) -> dict[str, float]:
-    return {name: predicted[name].bytes / record.bytes for name, record in manifest.samples.items()}
+def predicted(text: str) -> dict[str, float]:
+    """Return the predicted bytes by sample."""
+    rows = re.findall(rf"^ *(\w+) .* {SIZE} +(?:[\d.]+ %|-) *$", text, re.MULTILINE)
+    return {name: parse_size(size) for name, size in rows if name in ("doubleele", "minbias")}
 
 
 CONFIGURATIONS = {
@@ -48,61 +56,40 @@ CONFIGURATIONS = {
     "small partitions": {"keep": EG["keep"], "storage": {"partition_events": 600}},
     "narrower": {"keep": EG["keep"], "storage": {"narrow": {"*": "5 bits"}}},
     "uncompressed": {"keep": EG["keep"], "storage": {"compression": "none"}},
+    "no event": {"keep": {"TkEleL2": "pt"}, "events": "count(TkEleL2) < 0"},
 }
 
 
 @pytest.mark.parametrize("keys", CONFIGURATIONS.values(), ids=CONFIGURATIONS.keys())
-def test_predictions_are_within_a_quarter(
-    keys: dict, inputs: Path, write_config: Callable, tmp_path: Path
-) -> None:
-    todo = job(inputs, write_config, tmp_path, **keys)
-    predicted = predict(todo, scheduler=HERE)
-    assert list(predicted) == ["doubleele", "minbias"]
-    for name, ratio in accuracy(predicted, run(todo, scheduler=HERE)).items():
-        assert ratio == pytest.approx(1, abs=0.25), name
-
-
-def test_little_is_read_of_few_files(inputs: Path, write_config: Callable, tmp_path: Path) -> None:
-    todo = job(inputs, write_config, tmp_path, keep=EG["keep"])
-    found = predict(todo, scheduler=HERE)
-    assert found["doubleele"].entries == FILES * ENTRIES == 3000
-    assert found["minbias"].entries == ENTRIES
-
-
-def test_collections_add_up_to_the_whole(
-    inputs: Path, write_config: Callable, tmp_path: Path
-) -> None:
-    keep = {"event": "run", "L1PuppiMet": ["pt", "phi"], "TkEleL2": "all"}
-    found = predict(job(inputs, write_config, tmp_path, keep=keep), scheduler=HERE)["doubleele"]
-    assert list(found.collections) == ["event", "L1PuppiMet", "TkEleL2"]
-    assert all(found.collections.values())
-    assert found.bytes == sum(found.collections.values()) + found.overhead
-
-
-def test_a_complete_dataset_needs_no_room(
-    inputs: Path, write_config: Callable, tmp_path: Path
-) -> None:
-    run(job(inputs, write_config, tmp_path, keep={"TkEleL2": "pt"}), scheduler=HERE)
-    again = job(inputs, write_config, tmp_path, keep={"TkEleL2": "pt"})
-    assert [found.bytes for found in predict(again, scheduler=HERE).values()] == [0, 0]
-
-
-def test_a_cut_that_no_event_passes(inputs: Path, write_config: Callable, tmp_path: Path) -> None:
-    keys = {"keep": {"TkEleL2": "pt"}, "events": "count(TkEleL2) < 0"}
-    todo = job(inputs, write_config, tmp_path, **keys)
-    found = predict(todo, scheduler=HERE)
-    for ratio in accuracy(found, run(todo, scheduler=HERE)).values():
-        assert ratio == pytest.approx(1, abs=0.25)
-
-
-def test_the_command_shows_samples_and_collections(
-    inputs: Path, write_config: Callable, tmp_path: Path, skim: Callable
-) -> None:
-    config = write_config(keep=EG["keep"], samples={"ele": f"{inputs}/doubleele_*.root"})
-    result = skim("run", config, "-o", tmp_path / "out", "--dry-run")
-    assert result.exit_code == 0, result.output
-    row = r"ele +4 +4,800 +[\d.]+ MB +4,800 +4 +[\d.]+ MB +[\d.]+ %"
-    assert re.search(row, result.stdout)
-    assert re.search(r"TkEleL2 \(18\) .* [\d.]+ kB +[\d.]+ %", result.stdout)
-    assert "predicted from 3,000 entries" in result.stdout
+def test_predictions_are_within_a_quarter(keys: dict, run: Run, tmp_path: Path) -> None:
+    found = predicted(run("--dry-run", **keys))
     assert not (tmp_path / "out").exists()
+    run(**keys)
+    written = open_dataset(tmp_path / "out").samples
+    assert found.keys() == written.keys()
+    for name, record in written.items():
+        assert found[name] / record.bytes == pytest.approx(1, abs=0.25), name
+
+
+def test_little_is_read_of_few_files(run: Run) -> None:
+    # of the four files with 1,200 events of one sample, and of the one of the other
+    expected = f"predicted from {(FILES + 1) * ENTRIES:,} entries"
+    assert expected in run("--dry-run", keep=EG["keep"])
+
+
+def test_samples_and_collections_are_shown_with_their_shares(run: Run) -> None:
+    keep = {"event": "run", "L1PuppiMet": ["pt", "phi"], "TkEleL2": "all"}
+    text = run("--dry-run", keep=keep)
+    row = rf"doubleele +4 +4,800 +{SIZE} +4,800 +4 +{SIZE} +[\d.]+ %"
+    assert re.search(row, text)
+    shares = [
+        float(re.search(rf"{name} \({fields}\) .* {SIZE} +([\d.]+) %", text)[2])
+        for name, fields in (("event", 1), ("L1PuppiMet", 2), ("TkEleL2", 18))
+    ]
+    assert shares == sorted(shares)
+    assert 90 < sum(shares) < 100  # the rest is what the files hold besides columns
+
+
+def test_a_complete_dataset_needs_no_room(run: Run) -> None:
+    run(keep={"TkEleL2": "pt"})
+    assert predicted(run("--dry-run", keep={"TkEleL2": "pt"})) == {"doubleele": 0, "minbias": 0}

@@ -204,7 +204,7 @@ def test_a_missing_branch_is_named_whichever_file_comes_first(
     shutil.copy(ntuples[0], tmp_path / "b.root")
     config = write_config(samples={"s": f"{tmp_path}/*.root"}, keep={"TkEleL2": "all"})
     result = skim("run", config, "-o", tmp_path / "out")
-    said = f"{bad}: has no branch 'TkEleL2_tkIso', which other files have"
+    said = f"{bad}: has no branch 'TkEleL2_tkIso', which 1 of 2 files have"
     assert_refused(result, tmp_path / "out", said)
 
 

@@ -347,7 +347,7 @@ CONTRADICTIONS: dict[str, tuple[Change, str]] = {
         lambda data: first(data).update(sum_of_weights=19.0), "the sum of weights is not the num",
     ),
     "skipped and not": (skip, "is listed more than once"),
-    "another size": (lambda data: first(data).update(bytes=7), "bytes, and the manifest says 7"),
+    "another size": (lambda data: first(data).update(bytes=7), "does not have the 7 bytes"),
     "another digest": (lambda data: first(data).update(content="00"), "the digest differs"),
     "another column": (
         lambda data: data["schema"]["collections"]["event"]["fields"].pop("run"), "has the columns",
