@@ -164,12 +164,6 @@ class RangeReader(io.RawIOBase):
         found = self._find(start, stop)
         return found or self._file.read(start, stop)
 
-    def readinto(self, buffer: Any) -> int:
-        """Read some bytes into a buffer; return how many."""
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
     def readable(self) -> bool:
         """Tell that it can be read."""
         return True
