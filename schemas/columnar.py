@@ -86,7 +86,8 @@ class TTree:
         names = Counter(branch.name for branch in described)
         # two objects of one class have the same members: these need the name of the object
         return [
-            replace(b, name=b.path.replace("/", ".")) if names[b.name] > 1 else b for b in described
+            replace(b, name=f"{b.path.partition('/')[0]}.{b.name}") if names[b.name] > 1 else b
+            for b in described
         ]
 
     def _describe(self, branch: Any, path: str) -> Branch:

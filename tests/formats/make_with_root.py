@@ -194,6 +194,27 @@ def fill(vector: Any, values: Any) -> None:
         vector.push_back(value)
 
 
+def write_members(path: Path) -> None:
+    """Write two objects of one class in one tree, with objects in them."""
+    ROOT.gInterpreter.Declare(r"""
+        struct Inner { float x; std::vector<float> list; };
+        struct Outer { Inner in; int k; std::vector<float> pt; };
+    """)
+    file = ROOT.TFile(str(path), "RECREATE")
+    tree, objects = new_tree("Events"), (ROOT.Outer(), ROOT.Outer())
+    tree.Branch("mu", "Outer", objects[0], 32000, 99)
+    tree.Branch("el.", "Outer", objects[1], 32000, 99)
+    tree.Branch("tau", "Outer", objects[0], 32000, 99)
+    for i in range(ENTRIES):
+        for sign, obj in zip((1, -1), objects, strict=True):
+            obj.k, getattr(obj, "in").x = sign * i, sign * (i + 0.5)
+            fill(obj.pt, [float(sign * j) for j in range(i % 3)])
+            fill(getattr(obj, "in").list, [float(sign * j) for j in range(i % 4)])
+        tree.Fill()
+    tree.Write()
+    file.Close()
+
+
 def write_split(path: Path) -> None:
     """Write split objects in three trees of three folders."""
     ROOT.gInterpreter.Declare(UPGRADE)
@@ -335,6 +356,7 @@ def main(folder: Path) -> None:
     write_vectors(file, place, columns(SINGLE, HGCAL, "{}_n"), made)
     file.Close()
     write_split(folder / "l1ntuple.root")
+    write_members(folder / "members.root")
     write_tuples(folder / "flat_rntuple.root", [Tuple("Events", SINGLE, FLAT, "n{}")])
     place = "l1tHGCalTriggerNtuplizer/HGCalTriggerNtuple"
     write_tuples(folder / "hgcal_rntuple.root", [Tuple(place, SINGLE, HGCAL, "{}_n")])

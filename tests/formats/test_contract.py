@@ -99,3 +99,20 @@ def test_every_value_is_what_root_reads(
     assert wrong_counters == []
     # ROOT has no type for lists of arrays
     assert {field for _, field in columns.keys() - wanted.keys()} <= {"cov"}
+
+
+def test_members_of_several_objects_in_a_tree_are_told_apart(
+    made: Path, make_dataset: Callable
+) -> None:
+    schema = {"name": "any", "tree": "Events"}
+    columns = columns_of(make_dataset(made / "members.root", schema))
+    for prefix, sign in (("mu", 1), ("el", -1), ("tau", 1)):
+        assert columns[f"{prefix}_k", ""].values.tolist() == [sign * i for i in range(60)]
+        assert columns[f"{prefix}_in_x", ""].values.tolist() == [
+            sign * (i + 0.5) for i in range(60)
+        ]
+        for name, period in (("pt", 3), ("in_list", 4)):
+            flat = columns[f"{prefix}_{name}", "value"]
+            assert flat.lengths[0].tolist() == [i % period for i in range(60)]
+            assert flat.values.tolist() == [sign * j for i in range(60) for j in range(i % period)]
+    assert len(columns) == 12

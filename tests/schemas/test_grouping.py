@@ -134,6 +134,23 @@ def test_declared_beginnings_and_counters_name_collections() -> None:
     assert layout.counters["EG"].branch == "nEGs"
 
 
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [("event_pt", "list event_pt.value"), ("event", "list event_.event"), ("_x", "list _x.value")],
+)
+def test_lists_are_never_fields_of_the_event(name: str, place: str) -> None:
+    assert placed(group(jagged(name))) == {name: place}
+
+
+def test_names_are_words_that_expressions_can_write() -> None:
+    layout = group(Branch("mu.k", "int32"), jagged("mu.pt"), Branch("x-y", "int32"))
+    assert placed(layout) == {
+        "mu.k": "event event.mu_k",
+        "mu.pt": "list mu_pt.value",
+        "x-y": "event event.x_y",
+    }
+
+
 def test_one_field_in_two_trees_names_both() -> None:
     form = NtupleFormat(name="two", trees=[TreeFormat(tree="a"), TreeFormat(tree="b")])
     trees = {rules.tree: (rules, [Branch("run", "int32")]) for rules in form.trees}
