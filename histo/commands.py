@@ -25,6 +25,8 @@ from runtime.scheduler import parse_scheduler
               help="Take only this sample. May be repeated.")  # fmt: skip
 @click.option("--events", type=click.IntRange(min=1),
               help="Take the first events of each sample only.")  # fmt: skip
+@click.option("--allow-functions", "modules", multiple=True, metavar="MODULE",
+              help="Let CONFIG run functions of this Python module. May be repeated.")  # fmt: skip
 @click.option("--scheduler", default="threads", show_default=True,
               help="threads, processes, or tcp://host:port of a Dask cluster.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(min=1),
@@ -37,6 +39,7 @@ def run(
     output: Path,
     samples: tuple[str, ...],
     events: int | None,
+    modules: tuple[str, ...],
     scheduler: str,
     workers: int | None,
 ) -> None:
@@ -53,7 +56,7 @@ def run(
     from schemas.dataset import open_dataset
     from schemas.histo_config import HistoConfig
     from schemas.load import load_model
-    from schemas.skim_config import SkimConfig
+    from schemas.skim_config import load_skim_config
 
     if bool(datasets) == (ntuples is not None):
         raise click.UsageError("give either one or more DATASET, or --ntuples SKIM_CONFIG")
@@ -65,12 +68,12 @@ def run(
     source: Source
     if ntuples is not None:
         source = open_ntuples(
-            load_model(ntuples, SkimConfig), base=ntuples.parent, files=files, only=samples,
+            load_skim_config(ntuples), base=ntuples.parent, files=files, only=samples,
             limit=events, scheduler=where, watch=progress_bar,
         )  # fmt: skip
     else:
         source = Datasets([open_dataset(dataset) for dataset in datasets], samples, events)
-    result = run_source(model, source, scheduler=where)
+    result = run_source(model, source, modules=modules, scheduler=where)
     write_histograms(result, output)
     click.echo(f"{output}: {len(result.histograms)} histograms")
 
@@ -78,7 +81,9 @@ def run(
 @click.command("list", short_help="Show selections, histograms and what they read.")
 @click.argument("config", type=click.Path(path_type=Path))
 @click.argument("dataset", required=False)
-def list_(config: Path, dataset: str | None) -> None:
+@click.option("--allow-functions", "modules", multiple=True, metavar="MODULE",
+              help="Let CONFIG run functions of this Python module. May be repeated.")  # fmt: skip
+def list_(config: Path, dataset: str | None, modules: tuple[str, ...]) -> None:
     """Show the selections and histograms of CONFIG; with DATASET, resolved, and what they read.
 
     \b
@@ -91,7 +96,7 @@ def list_(config: Path, dataset: str | None) -> None:
     from schemas.load import load_model
 
     model = load_model(config, HistoConfig)
-    tables = render_plan(model, open_dataset(dataset)) if dataset else render_config(model)
+    tables = render_plan(model, open_dataset(dataset), modules) if dataset else render_config(model)
     for table in tables:
         print_result(table)
 

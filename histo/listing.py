@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from histo.expand import Entry, expand
@@ -30,9 +30,11 @@ def render_config(config: HistoConfig) -> Iterator[Table]:
     yield table
 
 
-def render_plan(config: HistoConfig, dataset: Dataset) -> Iterator[Table]:
+def render_plan(
+    config: HistoConfig, dataset: Dataset, modules: Collection[str] = ()
+) -> Iterator[Table]:
     """Return tables of resolved selections, histograms and their columns, and what is read."""
-    plan = make_plan(config, dataset.schema)
+    plan = make_plan(config, dataset.schema, modules)
     table = _table("Selections", "selection", "of", "cut")
     for (name, collection), cut in plan.selections.items():
         table.add_row(name, collection, cut)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -120,8 +120,17 @@ class Plan:
         return any(b.kind == "norm" or b.unit == "kHz" for b in self.bookings)
 
 
-def make_plan(config: HistoConfig, schema: EventSchema) -> Plan:
+def make_plan(config: HistoConfig, schema: EventSchema, modules: Collection[str] = ()) -> Plan:
     """Resolve a configuration against the schema of a dataset.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    schema
+        Of the dataset.
+    modules
+        Those whose functions the configuration may name.
 
     Raises
     ------
@@ -129,7 +138,7 @@ def make_plan(config: HistoConfig, schema: EventSchema) -> Plan:
         With the place and the nearest valid name, for anything unknown, of a wrong type, or
         defined twice.
     """
-    planner = _Planner(config, schema)
+    planner = _Planner(config, schema, modules)
     bookings = tuple(planner.booking(entry) for entry in expand(config))
     derivations = planner.binder.derivations
     nodes = [node for booking in bookings for node in booking.nodes()]
@@ -164,9 +173,9 @@ def _batches(bookings: Sequence[Booking]) -> tuple[Batch, ...]:
 class _Planner:
     """Binds the parts of one configuration."""
 
-    def __init__(self, config: HistoConfig, schema: EventSchema) -> None:
+    def __init__(self, config: HistoConfig, schema: EventSchema, modules: Collection[str]) -> None:
         self.config = config
-        self.scope = make_scope(config, schema)
+        self.scope = make_scope(config, schema, modules)
         self.binder = Binder(self.scope)
         self.resolved: dict[tuple[str, str], str] = {}
         self._parsed: dict[int, Expression] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 
 import boost_histogram as bh
@@ -44,6 +44,7 @@ def run(
     *,
     samples: Sequence[str] = (),
     limit: int | None = None,
+    modules: Collection[str] = (),
     scheduler: Scheduler,
     watch: Watch = progress_bar,
 ) -> HistogramFile:
@@ -57,6 +58,8 @@ def run(
         What to read, at least one.
     samples, limit
         As in `Datasets`.
+    modules
+        Those whose functions the configuration may name.
     scheduler
         Where partitions are read.
     watch
@@ -72,14 +75,19 @@ def run(
         If a partition is damaged.
     """
     source = Datasets(datasets, samples, limit)
-    return run_source(config, source, scheduler=scheduler, watch=watch)
+    return run_source(config, source, modules=modules, scheduler=scheduler, watch=watch)
 
 
 def run_source(
-    config: HistoConfig, source: Source, *, scheduler: Scheduler, watch: Watch = progress_bar
+    config: HistoConfig,
+    source: Source,
+    *,
+    modules: Collection[str] = (),
+    scheduler: Scheduler,
+    watch: Watch = progress_bar,
 ) -> HistogramFile:
     """Fill the histograms of a configuration from any source of events; see `run`."""
-    plan = make_plan(config, source.schema)
+    plan = make_plan(config, source.schema, modules)
     blocks = source.blocks(plan)
     if blocks:
         work = partial(fill_block, plan=plan)

@@ -23,12 +23,12 @@ from schemas.ntuple import load_format
 from schemas.parquet import read_events
 from schemas.recipe import prune
 from schemas.reduction import Recipe, reduce_events
-from schemas.skim_config import SkimConfig, configuration_hash
+from schemas.skim_config import SkimConfig, Storage, configuration_hash
 from schemas.storage import join
 from schemas.trees import Input, read_entries
 
-ENTRIES_PER_BLOCK = 50_000
-"""Entries of an ntuple that one task reads."""
+BLOCK = Storage(partition_events=50_000)
+"""How many entries of an ntuple one task reads."""
 
 
 class Block(Protocol):
@@ -72,8 +72,8 @@ class PartitionBlock:
         Of the Parquet file.
     schema
         Of the dataset, as far as it is read.
-    rows
-        Events in the file, as the manifest says.
+    rows, footer
+        Events in the file, and digest of its footer, as the manifest says.
     events
         How many of them to take, from the first on.
     events_read
@@ -83,6 +83,7 @@ class PartitionBlock:
     path: str
     schema: EventSchema
     rows: int
+    footer: str
     events: int
     events_read: int
 
@@ -94,7 +95,10 @@ class PartitionBlock:
         DatasetError
             If it is damaged.
         """
-        read = read_events(self.path, self.schema, plan.columns, plan.collections, rows=self.rows)
+        read = read_events(
+            self.path, self.schema, plan.columns, plan.collections, rows=self.rows,
+            footer=self.footer,
+        )  # fmt: skip
         return read if self.events == self.rows else read.select(np.arange(self.rows) < self.events)
 
 
@@ -153,7 +157,7 @@ class Datasets:
                         )
                     read = events
                 path = join(dataset.path, partition.path)
-                blocks.append(PartitionBlock(path, schema, rows, events, read))
+                blocks.append(PartitionBlock(path, schema, rows, partition.footer, events, read))
         return blocks
 
     def provenance(self) -> dict[str, Any]:
@@ -254,7 +258,8 @@ class EntriesBlock:
         InputError
             If they cannot be read.
         """
-        return reduce_events(read_entries(self.source, self.start, self.stop), self.recipe).events
+        events = read_entries(self.source, self.start, self.stop)
+        return reduce_events(events, self.recipe, self.source.url, self.start).events
 
 
 @dataclass(frozen=True)
@@ -283,7 +288,7 @@ class Ntuples:
     def blocks(self, plan: Plan) -> list[EntriesBlock]:
         """List the ranges of entries to fill from, reading only what a plan needs."""
         pruned = prune(self.opened.plan, self.opened.layout, plan.columns, plan.collections)
-        ranges = plan_ranges(self.opened.samples, ENTRIES_PER_BLOCK, self.limit)
+        ranges = plan_ranges(self.opened.samples, BLOCK, pruned.inputs, self.limit)
         return [
             EntriesBlock(
                 self.opened.input(r.ntuple, pruned),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -26,14 +26,23 @@ from schemas.syntax import parse
 SELECTION = "selection"
 
 
-def make_scope(config: HistoConfig, schema: EventSchema) -> Scope:
+def make_scope(config: HistoConfig, schema: EventSchema, modules: Collection[str] = ()) -> Scope:
     """Return what the names in a configuration's expressions mean.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    schema
+        Of the events.
+    modules
+        Those whose functions it may name: it does not decide by itself what code runs.
 
     Raises
     ------
     ConfigError
         For a derived collection of unknown ones or of itself, a table whose values do not have the
-        levels it says, or a function that cannot be imported.
+        levels it says, or a function that cannot be imported or is of another module.
     """
     derived: dict[str, Derived] = {}
     for name, collection in config.collections.items():
@@ -51,7 +60,7 @@ def make_scope(config: HistoConfig, schema: EventSchema) -> Scope:
         selections={name: parse(s.cut) for name, s in config.selections.items()},
         derived=derived,
         tables={str(name): _table(name, t, config) for name, t in config.tables.items()},
-        functions={str(name): _function(text) for name, text in config.functions.items()},
+        functions={str(n): _function(text, modules) for n, text in config.functions.items()},
     )
     _check_sources(config, scope)
     return scope
@@ -217,10 +226,16 @@ def _unexpected(name: str, expected: str, got: Any, key: str, place: str) -> Con
     )
 
 
-def _function(text: str) -> Callable[..., Any]:
+def _function(text: str, modules: Collection[str]) -> Callable[..., Any]:
     module, separator, name = text.partition(":")
     if not separator or not name:
         raise ConfigError(f"expected 'module:function', got {str(text)!r}", location_of(text))
+    if module not in modules:
+        raise ConfigError(
+            f"{str(text)!r} runs code of module {module!r}, which a configuration cannot allow: if "
+            f"you trust it, add --allow-functions {module}",
+            location_of(text),
+        )
     try:
         found = getattr(importlib.import_module(module), name, None)
     except ImportError as error:

@@ -23,7 +23,7 @@ from uuid import uuid4
 
 from runtime.scheduler import Scheduler
 from runtime.work import Graph, Key, Work
-from schemas.tally import Tally, step, tallying
+from schemas.tally import Tally, absorb, step, tallying
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -58,7 +58,7 @@ def run_tasks(
     progress
         Called in this process with the number of tasks that have just finished.
     tally
-        What all tasks tallied is added to it.
+        What all tasks tallied is added to it, and to the tally that is open here.
 
     Returns
     -------
@@ -178,6 +178,7 @@ class _Merge(Generic[R]):
 def _open(outcome: Outcome[R], tally: Tally | None) -> R:
     if tally is not None:
         tally.add(outcome.tally)
+    absorb(outcome.tally)
     return outcome.result
 
 

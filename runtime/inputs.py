@@ -16,12 +16,13 @@ from runtime.execute import run_tasks
 from runtime.files import expand, is_url
 from runtime.scheduler import Scheduler
 from schemas.errors import ConfigError, InputError, UsageError, nearest
-from schemas.grouping import Layout
+from schemas.grouping import Layout, Pair
 from schemas.load import location_of
 from schemas.manifest import Skipped
 from schemas.ntuple import NtupleFormat
 from schemas.recipe import Plan, make_plan
-from schemas.skim_config import Drift, Sample, SkimConfig
+from schemas.sizes import events_per_partition
+from schemas.skim_config import Drift, Sample, SkimConfig, Storage
 from schemas.trees import Input, Ntuple, probe
 
 
@@ -137,10 +138,11 @@ class _Attempt:
 
     form: NtupleFormat
     on_error: OnError
+    wanted: frozenset[Pair] | None = None
 
     def __call__(self, url: str) -> Ntuple | InputError:
         try:
-            return probe(url, self.form)
+            return probe(url, self.form, self.wanted)
         except InputError as error:
             if self.on_error == "fail":
                 raise
@@ -197,10 +199,7 @@ def open_samples(
         If a file cannot be read, or files differ in a way to which the configuration has no
         remedy; with ``on_error="skip"`` only if no file is left.
     """
-    listed = [url for found in urls.values() for url in found]
-    with watch("opening files", len(listed)) as advance:
-        tried = run_tasks(_Attempt(form, on_error), listed, scheduler=scheduler, progress=advance)
-    outcomes = dict(zip(listed, tried, strict=True))
+    outcomes = _probe(config, form, urls, scheduler, watch, on_error)
     causes = {url: str(e) for url, e in outcomes.items() if isinstance(e, InputError)}
     ntuples = [found for found in outcomes.values() if isinstance(found, Ntuple)]
     _require_some(ntuples, causes)
@@ -234,6 +233,38 @@ def open_samples(
     )
 
 
+def _probe(
+    config: SkimConfig,
+    form: NtupleFormat,
+    urls: Mapping[str, Sequence[str]],
+    scheduler: Scheduler,
+    watch: Watch,
+    on_error: OnError,
+) -> dict[str, Ntuple | InputError]:
+    """Find out what is in all files, in parallel once the first says what will be read of them."""
+    listed = list(dict.fromkeys(url for found in urls.values() for url in found))
+    outcomes: dict[str, Ntuple | InputError] = {}
+    attempt = _Attempt(form, on_error)
+    with watch("opening files", len(listed)) as advance:
+        for url in listed:
+            [first] = run_tasks(attempt, [url], scheduler=scheduler, progress=advance)
+            outcomes[url] = first
+            if isinstance(first, Ntuple):
+                attempt = _Attempt(form, on_error, _wanted(config, form, first))
+                break
+        rest = listed[len(outcomes) :]
+        tried = run_tasks(attempt, rest, scheduler=scheduler, progress=advance)
+    return outcomes | dict(zip(rest, tried, strict=True))
+
+
+def _wanted(config: SkimConfig, form: NtupleFormat, ntuple: Ntuple) -> frozenset[Pair] | None:
+    """Return the fields that will be read if all files are like this one."""
+    try:
+        return frozenset(make_plan(config, merge_layouts([ntuple], form, config.drift)).inputs)
+    except ConfigError:  # other files may have what this one lacks; all together decide
+        return None
+
+
 def _entries(outcome: Ntuple | InputError) -> int | None:
     return outcome.entries if isinstance(outcome, Ntuple) else None
 
@@ -244,7 +275,10 @@ def _require_some(ntuples: Sequence[Ntuple], causes: Mapping[str, str]) -> None:
 
 
 def plan_ranges(
-    ntuples: Mapping[str, Sequence[Ntuple]], size: int, limit: int | None
+    ntuples: Mapping[str, Sequence[Ntuple]],
+    storage: Storage,
+    inputs: Sequence[Pair],
+    limit: int | None,
 ) -> list[Range]:
     """Cut files into ranges of entries, one a partition.
 
@@ -252,8 +286,10 @@ def plan_ranges(
     ----------
     ntuples
         The files of each sample.
-    size
-        Largest number of entries of a range.
+    storage
+        How large a range may be.
+    inputs
+        The fields that are read.
     limit
         Number of events to take of each sample; None for all.
     """
@@ -263,6 +299,7 @@ def plan_ranges(
         for ntuple in found:
             entries = ntuple.entries if left is None else min(ntuple.entries, left)
             left = None if left is None else left - entries
+            size = events_per_partition(storage, ntuple.bytes_per_entry(inputs))
             cuts = cut_entries(entries, ntuple.clusters, size)
             ranges += [Range(name, ntuple, a, b) for a, b in itertools.pairwise(cuts)]
     return ranges

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Executor
 from typing import Any
@@ -14,6 +15,11 @@ from typing import Any
 from runtime.scheduler import Scheduler
 from runtime.work import Graph, Key, Work
 from schemas.errors import RunError
+
+PATIENCE = 5.0
+"""Seconds that tasks in threads have to finish after an interrupt."""
+
+_WORKER = "l1skim-worker"  # how the names of threads start that run tasks
 
 
 def run_locally(work: Work, scheduler: Scheduler) -> list[Any]:
@@ -81,14 +87,31 @@ def _get(graph: Graph, keys: list[Key], pool: Executor, scheduler: Scheduler) ->
 
 @contextlib.contextmanager
 def _threads(workers: int) -> Iterator[Executor]:
-    """Open a pool of threads that are all idle when it closes."""
+    """Open a pool of threads that are all idle when it closes, unless it is interrupted.
+
+    A thread cannot be ended from outside, and one that waits for a server may do so for minutes:
+    after an interrupt, tasks get `PATIENCE` to finish and are abandoned then.
+    """
     from concurrent.futures import ThreadPoolExecutor
 
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="l1skim")
+    pool = ThreadPoolExecutor(workers, thread_name_prefix=_WORKER)
     try:
         yield pool
-    finally:
+    except KeyboardInterrupt:
+        pool.shutdown(wait=False, cancel_futures=True)
+        deadline = time.monotonic() + PATIENCE
+        for thread in busy_threads():
+            thread.join(max(0.0, deadline - time.monotonic()))
+        raise
+    except BaseException:
         pool.shutdown(wait=True, cancel_futures=True)
+        raise
+    pool.shutdown(wait=True)
+
+
+def busy_threads() -> list[threading.Thread]:
+    """Return the threads that still run tasks; Python would wait for them when it ends."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith(_WORKER)]
 
 
 @contextlib.contextmanager

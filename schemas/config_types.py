@@ -26,26 +26,27 @@ ExpressionText = Annotated[
 """Text of an expression, remembering where it stands."""
 
 
-def _plain_text(value: Any) -> str:
+def plain_text(value: Any) -> str:
+    """Accept nothing but text."""
     if not isinstance(value, str):
         raise ValueError("expected a text")
     return value
 
 
-Text = Annotated[str, PlainValidator(_plain_text, json_schema_input_type=str)]
+Text = Annotated[str, PlainValidator(plain_text, json_schema_input_type=str)]
 """Text that remembers where it stands."""
 
 
 def _name(value: Any) -> str:
     """Refuse names that could be confused with paths, or with each other's ends."""
-    text = _plain_text(value)
+    text = plain_text(value)
     if not text or not text[0].isalnum() or not all(c.isalnum() or c in "_-+." for c in text):
         raise ValueError(f"{str(text)!r} is not a name; use letters, digits and any of _ - + .")
     return text
 
 
 def _identifier(value: Any) -> str:
-    text = _plain_text(value)
+    text = plain_text(value)
     if not (text.isidentifier() and text.isascii()):
         raise ValueError(f"{str(text)!r} is not a name; use letters, digits and '_'")
     return text

@@ -118,7 +118,9 @@ class Dataset:
             for name, field in columns
         ]
         path = join(self.path, partition.path)
-        return read_events(path, self.schema, resolved, rows=partition.events_kept)
+        return read_events(
+            path, self.schema, resolved, rows=partition.events_kept, footer=partition.footer
+        )
 
     def arrays(self, columns: Iterable[str] | None = None, sample: str | None = None) -> ak.Array:
         """Read columns as one awkward array, a record per event.

@@ -7,11 +7,11 @@ manifest stores it, expressions are checked against it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field as ModelField
-from pydantic import field_validator
+from pydantic import SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from schemas.load import StrictModel
 
@@ -41,6 +41,24 @@ def unnest(name: str) -> tuple[str, int]:
     return name, depth
 
 
+def checked_type(value: str) -> str:
+    """Return a type, or say why it is none that a field can have.
+
+    Raises
+    ------
+    ValueError
+        With the reason.
+    """
+    name, depth = unnest(value)
+    try:
+        dtype = np.dtype(name)
+    except TypeError:
+        raise ValueError(f"{value!r} is not the name of a NumPy type") from None
+    if dtype.kind not in "biuf" or dtype.itemsize > 8 or depth > MAX_DEPTH:
+        raise ValueError(f"{value!r} is not a boolean, integer or floating-point type")
+    return value
+
+
 def cheapest(fields: Mapping[str, Field]) -> str:
     """Return the field to read where only the number of objects is needed."""
     return min(fields, key=lambda name: (fields[name].depth, fields[name].dtype.itemsize))
@@ -58,23 +76,27 @@ class Field(StrictModel):
         ``GeV``, ``cm``, ``rad``; empty if dimensionless or unknown.
     doc
         What it is, in a few words; empty if unknown.
+    narrowed_from
+        Type in the ntuple, if the dataset has a narrower one; else empty.
+    mantissa_bits
+        Bits of the mantissa that are left of each number; None if all are.
     """
 
     type: str
     unit: str = ""
     doc: str = ""
+    narrowed_from: str = ""
+    mantissa_bits: int | None = None
 
     @field_validator("type")
     @classmethod
     def _is_a_number_type(cls, value: str) -> str:
-        name, depth = unnest(value)
-        try:
-            dtype = np.dtype(name)
-        except TypeError:
-            raise ValueError(f"{value!r} is not the name of a NumPy type") from None
-        if dtype.kind not in "biuf" or dtype.itemsize > 8 or depth > MAX_DEPTH:
-            raise ValueError(f"{value!r} is not a boolean, integer or floating-point type")
-        return value
+        return checked_type(value)
+
+    @model_serializer(mode="wrap")
+    def _without_what_most_fields_lack(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        optional = {"narrowed_from", "mantissa_bits"}
+        return {key: value for key, value in dump(self).items() if value or key not in optional}
 
     @property
     def dtype(self) -> np.dtype[np.generic]:

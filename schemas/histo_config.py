@@ -363,8 +363,8 @@ class HistoConfig(StrictModel):
     tables
         Thresholds and working points.
     functions
-        Python functions by the name that expressions call them by, as ``module:function``. Naming
-        one here runs code of that module.
+        Python functions by the name that expressions call them by, as ``module:function``. They run
+        only if the command line allows their module.
     selections
         Named conditions: an expression, or a mapping with ``cut`` and ``label``.
     matches

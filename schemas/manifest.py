@@ -6,23 +6,29 @@ it does not list is no part of one.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import AfterValidator
 from pydantic import Field as ModelField
+from pydantic_core import from_json
 
 from schemas.config_types import Name
 from schemas.errors import DatasetError
 from schemas.event_schema import EventSchema
 from schemas.load import StrictModel
+from schemas.narrow import Rounding, largest
 
 MANIFEST = "manifest.json"
-MAX_BYTES = 1_000_000_000
+MAX_BYTES = 100_000_000
+"""Size of the largest manifest that is read: some 200,000 partitions, 2 GB in memory at worst."""
+
+_SEALED = re.compile(rb'\{\n "digest": "([0-9a-f]{32})",\n')
 _PARTITION = re.compile(r"sample=[^/]+/part-[0-9]{5,}-[0-9a-f]{8}\.parquet")
 
 Count = Annotated[int, ModelField(ge=0, lt=2**63)]
@@ -100,6 +106,10 @@ class Partition(StrictModel):
         BLAKE2b-128 of its bytes, hexadecimal.
     content
         BLAKE2b-128 of its logical values: the same whatever wrote the file, hexadecimal.
+    footer
+        BLAKE2b-128 of what says where its columns are, see `schemas.pages`, hexadecimal.
+    errors
+        The largest errors that narrowing made, by ``COLLECTION.FIELD``.
     """
 
     path: Annotated[str, AfterValidator(_inside)]
@@ -112,6 +122,8 @@ class Partition(StrictModel):
     bytes: Count
     checksum: str
     content: str
+    footer: str
+    errors: dict[str, Rounding] = ModelField(default_factory=dict)
 
 
 class SampleRecord(StrictModel):
@@ -135,6 +147,11 @@ class SampleRecord(StrictModel):
     def sum_of_weights(self) -> float:
         """Sum of the weights of all events read."""
         return sum(partition.sum_of_weights for partition in self.partitions)
+
+    @property
+    def errors(self) -> dict[str, Rounding]:
+        """The largest errors that narrowing made, by ``COLLECTION.FIELD``."""
+        return largest([partition.errors for partition in self.partitions])
 
     @property
     def bytes(self) -> int:
@@ -176,8 +193,20 @@ class Manifest(StrictModel):
 
     def to_json(self) -> str:
         """Return the text of the file, one line per value; fields keep the order of the ntuple."""
-        data = self.model_dump(mode="json", by_alias=True)
-        return json.dumps(data, indent=1, allow_nan=False) + "\n"
+        return seal(self.model_dump(mode="json", by_alias=True))
+
+
+def seal(data: Mapping[str, Any]) -> str:
+    """Return the text of a manifest: JSON whose second line is the digest of all other lines.
+
+    Any byte that changes afterwards is noticed, blanks included, and so is one of the digest.
+    """
+    text = json.dumps(data, indent=1, allow_nan=False) + "\n"
+    return text.replace("{\n", f'{{\n "digest": "{_digest(text.encode())}",\n', 1)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def parse_manifest(content: bytes, where: str) -> Manifest:
@@ -186,17 +215,25 @@ def parse_manifest(content: bytes, where: str) -> Manifest:
     Raises
     ------
     DatasetError
-        If it is not a manifest, contradicts itself, or is of a version that this one cannot read.
+        If it is not a manifest, not as it was written, contradicts itself, or is of a version that
+        this one cannot read.
     """
     try:
-        data = json.loads(content)
-    except (ValueError, RecursionError) as error:
+        data = from_json(content, allow_inf_nan=False)
+    except ValueError as error:
         raise DatasetError(f"{where}: the manifest is damaged: not JSON ({error})") from error
     version = data.get("format_version") if isinstance(data, dict) else None
     if version != 1:
         raise DatasetError(f"{where}: format version {version!r} is unknown; this l1skim reads 1")
+    sealed = _SEALED.match(content)
+    if sealed is None or _digest(b"{\n" + content[sealed.end() :]) != sealed[1].decode():
+        raise DatasetError(
+            f"{where}: the manifest is damaged: it is not as it was written (its digest does not "
+            "fit); copy it again, or make the dataset again"
+        )
+    del data["digest"]
     try:
-        manifest = Manifest.model_validate_json(content)
+        manifest = Manifest.model_validate(data)
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"]))

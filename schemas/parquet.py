@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from schemas.errors import DatasetError
+from schemas.errors import DatasetError, RemoteError
 from schemas.event_schema import EVENT, Collection, EventSchema, Field, cheapest
 from schemas.events import Array, Events, Objects, Ragged, Values
-from schemas.storage import open_source
+from schemas.pages import check_pages, open_partition
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -124,6 +124,7 @@ def read_events(
     collections: Iterable[str] = (),
     *,
     rows: int,
+    footer: str,
 ) -> Events:
     """Read some columns of a partition.
 
@@ -139,11 +140,13 @@ def read_events(
         Those whose offsets are needed even if none of their fields is.
     rows
         Number of events that the manifest promises.
+    footer
+        Digest of the file's footer that it promises.
 
     Raises
     ------
     DatasetError
-        If the file is missing or damaged, a page fails its checksum, or it does not hold what the
+        If the file is missing or damaged anywhere in what is read of it, or does not hold what the
         manifest says.
     """
     import pyarrow as pa
@@ -160,22 +163,25 @@ def read_events(
         for name in wanted
         for field in wanted[name]
     ]
-    try:
-        with pq.ParquetFile(open_source(path), page_checksum_verification=True) as file:
-            found = file.metadata.num_rows
-            if found != rows:
-                raise DatasetError(f"{path}: {found} events, and the manifest says {rows}")
-            table = file.read(columns=paths, use_threads=False)
-            # of the file: a table of some of a collection's fields has lost "not null" on the way
-            found_types = dict(_stored_types(file.schema_arrow))
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: cannot be read: {error}") from error
     singles = {name: field.dtype for name, field in schema.event_columns()}
     expected = {name: pa.from_numpy_dtype(singles[name]) for name in event_columns}
     for name, fields in wanted.items():
         known = schema.collections[name].fields
         expected |= {f"{name}.{field}": _number_type(known[field]) for field in fields}
-    _check_types(found_types, expected, path)
+    try:
+        with open_partition(path, footer, paths) as (source, metadata):
+            if metadata.num_rows != rows:
+                found = metadata.num_rows
+                raise DatasetError(f"{path}: {found} events, and the manifest says {rows}")
+            with pq.ParquetFile(source, metadata=metadata, page_checksum_verification=True) as file:
+                # of the file: a table of some of a collection's fields loses "not null" on the way
+                _check_types(dict(_stored_types(file.schema_arrow)), expected, path)
+                check_pages(source, metadata, paths, path)
+                table = file.read(columns=paths, use_threads=False)
+    except RemoteError:
+        raise
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: cannot be read: {error}") from error
     return Events(
         rows,
         {name: _objects(table, name, fields) for name, fields in wanted.items()},
@@ -202,7 +208,7 @@ def _stored_types(schema: pa.Schema) -> Iterator[tuple[str, tuple[pa.DataType, b
 def _check_types(
     found: Mapping[str, tuple[pa.DataType, bool]], expected: Mapping[str, pa.DataType], path: str
 ) -> None:
-    """Refuse columns that are not what the manifest says: no checksum covers a file's footer."""
+    """Refuse columns that are not what the manifest says."""
     missing = expected.keys() - found.keys()
     if missing:
         raise DatasetError(f"{path}: has no column {', '.join(sorted(missing))}")

@@ -14,6 +14,7 @@ from schemas.event_schema import EVENT, Collection, EventSchema, Field, cheapest
 from schemas.expressions import Node
 from schemas.grouping import Layout, Pair
 from schemas.load import location_of
+from schemas.narrow import narrow_schema
 from schemas.reduction import Recipe, column
 from schemas.scope import Scope
 from schemas.skim_config import SkimConfig
@@ -54,7 +55,7 @@ def make_plan(config: SkimConfig, layout: Layout) -> Plan:
     origin = {_key(full, *pair): pair for pair in _pairs(full)}
     pairs |= dict.fromkeys(sorted(origin[key] for key in columns))
 
-    dataset = restrict(full, [*kept, *defined])
+    dataset = narrow_schema(restrict(full, [*kept, *defined]), config.storage.narrow)
     stored = Binder(Scope(layout.schema, _definitions(config)))
     recipe = Recipe(
         kept=dataset,

@@ -11,6 +11,7 @@ from schemas.evaluate import Evaluator, needed
 from schemas.event_schema import EVENT, EventSchema
 from schemas.events import Array, Events, Objects, Ragged, Values
 from schemas.expressions import Column, Node
+from schemas.narrow import Rounding, narrow_events
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Recipe:
     Attributes
     ----------
     kept
-        The columns of the dataset.
+        The columns of the dataset, narrowed as it says.
     fields
         Value of every column that the dataset or the cut on events needs, by ``(collection,
         field)`` (event-level ones: ``(EVENT, column name)``); computed before anything is cut.
@@ -60,18 +61,35 @@ class Reduced:
         Number of events before the cut.
     sum_of_weights
         Over all events before the cut.
+    errors
+        The largest errors that narrowing made, by ``COLLECTION.FIELD``.
     """
 
     events: Events
     events_read: int
     sum_of_weights: float
+    errors: Mapping[str, Rounding]
 
 
-def reduce_events(events: Events, recipe: Recipe) -> Reduced:
+def reduce_events(events: Events, recipe: Recipe, url: str = "", start: int = 0) -> Reduced:
     """Apply a recipe to events.
 
     The order is fixed: fields are defined and weights summed on all objects and events, objects are
-    thinned, then events are cut by what is left.
+    thinned, then events are cut by what is left; what is kept is narrowed last.
+
+    Parameters
+    ----------
+    events
+        The columns that the recipe needs.
+    recipe
+        What to do.
+    url, start
+        File and entry of the first event, for messages.
+
+    Raises
+    ------
+    InputError
+        If a value does not fit the type that it is narrowed to.
     """
     evaluate = Evaluator(events)
     weights = float(events.size)
@@ -97,11 +115,17 @@ def reduce_events(events: Events, recipe: Recipe) -> Reduced:
             objects = objects.select(evaluate(recipe.objects[name]))
         collections[name] = objects
     thinned = Events(events.size, collections, columns)
+    numbers = np.arange(start, start + events.size)
     if recipe.events is not None:
         passed = np.asarray(Evaluator(thinned)(recipe.events), dtype=np.bool_)
         if not passed.all():
-            thinned = thinned.select(passed)
-    return Reduced(_slim(thinned, recipe.kept), events.size, weights)
+            thinned, numbers = thinned.select(passed), numbers[passed]
+    kept, errors = narrow_events(
+        _slim(thinned, recipe.kept),
+        recipe.kept,
+        lambda event: f"{url or 'the ntuple'}: entry {numbers[event]}",
+    )
+    return Reduced(kept, events.size, weights, errors)
 
 
 def _slim(events: Events, schema: EventSchema) -> Events:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from schemas.errors import InputError
+from schemas.remote import root_options
 
 TREE = "TTree"
 RNTUPLE = "ROOT::RNTuple"
@@ -61,8 +62,9 @@ def open_file(url: str) -> Iterator[tuple[Any, dict[str, str]]]:
     """
     import uproot
 
+    options = root_options(url)
     with reading(url, "cannot be opened as a ROOT file"):
-        file = uproot.open(url)
+        file = uproot.open(url, **options)
     with file:
         with reading(url, "its list of contents cannot be read"):
             classes = dict(file.classnames(cycle=False))

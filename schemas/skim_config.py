@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, PlainSerializer, model_validator
+from pydantic import BeforeValidator, PlainSerializer, PlainValidator, model_validator
 from pydantic import Field as ModelField
 
 from schemas.config_types import ExpressionText, Identifier, Name, Text
-from schemas.load import StrictModel
+from schemas.load import StrictModel, load_document, validate
+from schemas.narrow import parse_narrowing
+from schemas.ntuple import NtupleFormat
+from schemas.sizes import ByteSize
 
 Version = Literal[1]
 
@@ -59,6 +63,13 @@ Patterns = Annotated[
 ]
 
 
+Narrowing = Annotated[
+    str,
+    PlainValidator(parse_narrowing, json_schema_input_type=str | list[int]),
+    PlainSerializer(str, return_type=str),
+]
+
+
 class Storage(StrictModel):
     """How partitions are stored.
 
@@ -67,18 +78,30 @@ class Storage(StrictModel):
     partition_events
         Largest number of events read into one partition. More make fewer, larger files; what a
         worker holds in memory grows with it.
+    partition_bytes
+        Largest size in memory of what is read into one partition, in bytes or as ``256 MB``.
     row_group_events
-        Events per row group, the unit in which readers can skip and read in parallel.
+        Largest number of events in a row group, the unit in which readers can skip and read in
+        parallel.
+    row_group_bytes
+        Largest size in memory of what is written into one row group.
     compression
         Codec of the Parquet pages.
     level
         Its level; 1 is fastest.
+    narrow
+        Columns to store with fewer bits, by ``COLLECTION.FIELD`` (both may be patterns): a type
+        (``uint8``), a range of integers (``[0, 200]``), or what is left of the mantissa of real
+        numbers (``12 bits``). Applied last, after all cuts.
     """
 
     partition_events: int = ModelField(default=50_000, ge=1)
+    partition_bytes: ByteSize = 256_000_000
     row_group_events: int = ModelField(default=50_000, ge=1)
+    row_group_bytes: ByteSize = 128_000_000
     compression: Literal["zstd", "snappy", "gzip", "lz4", "none"] = "zstd"
     level: int | None = ModelField(default=3, ge=1, le=22)
+    narrow: dict[Text, Narrowing] = ModelField(default_factory=dict)
 
     @model_validator(mode="after")
     def _has_the_level(self) -> Storage:
@@ -166,6 +189,24 @@ class SkimConfig(StrictModel):
     def normalised(self) -> dict[str, Any]:
         """Return what decides the content of partitions: everything but the samples."""
         return self.model_dump(mode="json", by_alias=True, exclude={"samples"})
+
+
+def load_skim_config(path: Path) -> SkimConfig:
+    """Load a configuration of ``skim run``, or a schema of ntuples of which everything is kept.
+
+    Raises
+    ------
+    UsageError
+        If the file is missing.
+    ConfigError
+        With the place of whatever is wrong.
+    """
+    document = load_document(path)
+    keys = set(document.data)
+    if keys.isdisjoint({"tree", "trees"}) or not keys.isdisjoint({"schema", "keep"}):
+        return validate(document, SkimConfig)
+    validate(document, NtupleFormat)  # so that its mistakes are told before any file is opened
+    return SkimConfig(schema=path.name, keep={"*": ["*"]})
 
 
 def configuration_hash(normalised: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ main = CommandGroup(
         "inspect": ("skim.commands:inspect", "Show what is in a ROOT file."),
         "run": ("skim.commands:run", "Convert and slim ROOT ntuples into a Parquet dataset."),
         "info": ("skim.commands:info", "Show what is in a dataset."),
+        "verify": ("skim.commands:verify", "Check a dataset, also against its ROOT files."),
         "schema": ("skim.commands:schema", "Print the JSON Schema of configurations."),
     },
     help="""Stage one: ROOT ntuples to a partitioned Parquet dataset.

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from schemas.event_schema import EventSchema
 from schemas.manifest import Manifest
+from schemas.narrow import Rounding, largest
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from skim.run import SkimJob
+    from skim.job import SkimJob
+    from skim.predict import Predicted
 
 
 def summary(path: str, manifest: Manifest) -> dict[str, Any]:
     """Return what a dataset holds, for JSON."""
-    samples = {
+    samples: dict[str, dict[str, Any]] = {
         name: {
             "files": len(record.sources),
             "entries": sum(source.entries for source in record.sources),
@@ -26,6 +28,7 @@ def summary(path: str, manifest: Manifest) -> dict[str, Any]:
             "partitions": len(record.partitions),
             "bytes": record.bytes,
             "source_bytes": sum(source.bytes for source in record.sources),
+            "left_out": [skipped.model_dump(mode="json") for skipped in record.skipped],
         }
         for name, record in manifest.samples.items()
     }
@@ -38,6 +41,7 @@ def summary(path: str, manifest: Manifest) -> dict[str, Any]:
         "format_version": manifest.format_version,
         **totals,
         "samples": samples,
+        "narrowed": _narrowed(manifest),
         "collections": manifest.event_schema.model_dump(mode="json")["collections"],
         "configuration": manifest.configuration,
         "configuration_hash": manifest.configuration_hash,
@@ -47,7 +51,9 @@ def summary(path: str, manifest: Manifest) -> dict[str, Any]:
 
 def render_dataset(path: str, manifest: Manifest) -> Table:
     """Return a table of the samples."""
-    numbers = ["files", "events read", "kept", "", "partitions", "size", "of input"]
+    some_left_out = any(record.skipped for record in manifest.samples.values())
+    counts = ["files", "left out"] if some_left_out else ["files"]
+    numbers = [*counts, "events read", "kept", "", "partitions", "size", "of input"]
     table = make_table(f"Dataset {path}", ["sample"], numbers)
     for name, record in manifest.samples.items():
         read, kept = record.events_read, record.events_kept
@@ -55,6 +61,7 @@ def render_dataset(path: str, manifest: Manifest) -> Table:
         table.add_row(
             name,
             str(len(record.sources)),
+            *([str(len(record.skipped))] if some_left_out else []),
             f"{read:,}",
             f"{kept:,}",
             _percent(kept, read),
@@ -76,7 +83,7 @@ def render_collections(schema: EventSchema) -> Table:
 
 
 def render_provenance(manifest: Manifest) -> str:
-    """Return configuration and versions in a few lines."""
+    """Return configuration, versions and the files that were left out, in a few lines."""
     software = ", ".join(f"{name} {version}" for name, version in manifest.software.items())
     configuration = manifest.configuration
     cuts = [f"{name}: {cut}" for name, cut in configuration.get("objects", {}).items()]
@@ -88,24 +95,84 @@ def render_provenance(manifest: Manifest) -> str:
             f"format version {manifest.format_version}",
             f"cuts: {'; '.join(cuts) or 'none'}",
             f"written by {software}",
+            *(
+                f"left out of {name}: {skipped.cause}"
+                for name, record in manifest.samples.items()
+                for skipped in record.skipped
+            ),
         ]
     )
 
 
-def render_job(job: SkimJob) -> Iterator[Table]:
-    """Return tables of what a skim would do."""
-    numbers = ["files", "entries", "size", "partitions to make"]
-    table = make_table(f"Would write to {job.output}", ["sample"], numbers)
+def render_narrowed(manifest: Manifest) -> Table | None:
+    """Return a table of the columns that were narrowed, if there are any."""
+    narrowed = _narrowed(manifest)
+    if not narrowed:
+        return None
+    numbers = ["largest absolute error", "relative"]
+    table = make_table("Narrowed", ["column", "in the ntuple", "stored as"], numbers)
+    for name, found in narrowed.items():
+        errors = [found[kind] for kind in ("absolute_error", "relative_error")]
+        shown = [("exact" if error == 0 else f"{error:.2g}") for error in errors]
+        table.add_row(name, found["from"], found["to"], *shown)
+    return table
+
+
+def _narrowed(manifest: Manifest) -> dict[str, dict[str, Any]]:
+    """Say of each narrowed column what it was, what it is, and what that cost at most."""
+    errors = largest([record.errors for record in manifest.samples.values()])
+    found: dict[str, dict[str, Any]] = {}
+    for name, collection in manifest.event_schema.collections.items():
+        for field, info in collection.fields.items():
+            if info.narrowed_from or info.mantissa_bits is not None:
+                error = errors.get(f"{name}.{field}", Rounding())
+                bits = info.mantissa_bits
+                found[f"{name}.{field}"] = {
+                    "from": info.narrowed_from or info.type,
+                    "to": info.type if bits is None else f"{info.type}, {bits} bits",
+                    "absolute_error": error.absolute,
+                    "relative_error": error.relative,
+                }
+    return found
+
+
+def render_job(job: SkimJob, predicted: Mapping[str, Predicted]) -> Iterator[Table]:
+    """Return tables of what a skim would do, and of how large the outcome will be."""
+    numbers = ["files", "entries", "size", "to read", "partitions to make", "predicted", "of input"]
+    table = make_table(f"Would write to {job.target.describe()}", ["sample"], numbers)
     for name, ntuples in job.samples.items():
+        tasks = [task for task in job.tasks if task.sample == name]
+        entries = sum(ntuple.entries for ntuple in ntuples)
+        whole = sum(ntuple.bytes for ntuple in ntuples)
+        read = sum(task.stop - task.start for task in tasks)
+        expected = predicted[name].bytes
         table.add_row(
             name,
             str(len(ntuples)),
-            f"{sum(ntuple.entries for ntuple in ntuples):,}",
-            size(sum(ntuple.bytes for ntuple in ntuples)),
-            str(sum(task.sample == name for task in job.tasks)),
+            f"{entries:,}",
+            size(whole),
+            f"{read:,}",
+            str(len(tasks)),
+            size(round(expected)),
+            _percent(expected, whole * read / max(entries, 1)),
         )
+    probed = sum(found.entries for found in predicted.values())
+    table.caption = f"sizes are predicted from {probed:,} entries"
+    table.caption_justify = "left"
     yield table
-    yield render_collections(job.recipe.kept)
+    yield _render_sizes(job.recipe.kept, predicted)
+
+
+def _render_sizes(schema: EventSchema, predicted: Mapping[str, Predicted]) -> Table:
+    """Return a table of the collections with their predicted sizes."""
+    total = sum(found.bytes for found in predicted.values())
+    table = make_table("Collections", ["collection", "fields"], ["predicted", "of all"])
+    for name, collection in schema.collections.items():
+        part = sum(found.collections.get(name, 0.0) for found in predicted.values())
+        fields = ", ".join(collection.fields)
+        title = f"{name} ({len(collection.fields)})"
+        table.add_row(title, fields, size(round(part)), _percent(part, total))
+    return table
 
 
 def size(count: int) -> str:

@@ -1,25 +1,20 @@
-"""Events to one partition: encodings by column, digests, and a name that is never used twice."""
+"""Events to one partition: digests, and a name that is never used twice."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from runtime.files import digest_file, replace_file
+from runtime.files import digest_file, replace_file, sync
+from schemas.errors import RunError
 from schemas.event_schema import EventSchema
 from schemas.events import Events
 from schemas.parquet import leaves, to_table
 from schemas.skim_config import Storage
-
-ENCODING_SAMPLE = 20_000
-"""Values of a column that decide its encoding; the first ones, so that it is deterministic."""
-
-DISTINCT_SHARE = 0.5
-"""Share of distinct values among them up to which a dictionary is smaller than the values."""
+from skim.encode import write_options
 
 
 def content_digest(events: Events, schema: EventSchema) -> str:
@@ -34,33 +29,6 @@ def content_digest(events: Events, schema: EventSchema) -> str:
         digest.update(f"{name}:{kind.str}:{len(values)};".encode())
         digest.update(np.ascontiguousarray(values, kind).data)
     return digest.hexdigest()
-
-
-def encodings(events: Events, schema: EventSchema) -> tuple[list[str], dict[str, str]]:
-    """Choose how each column is encoded.
-
-    Quantised columns take a dictionary. Full-entropy floats are split by byte (exponents compress,
-    mantissas do not); full-entropy integers, mostly running numbers, are stored as differences.
-
-    Returns
-    -------
-    dictionary
-        Columns with a dictionary.
-    encoding
-        Encoding of the others.
-    """
-    dictionary, encoding = [], {}
-    for path, values, holds_values in leaves(events, schema):
-        if not holds_values or values.dtype.kind == "b":
-            continue
-        sample = values[:ENCODING_SAMPLE]
-        if len(np.unique(sample)) <= DISTINCT_SHARE * len(sample):
-            dictionary.append(path)
-        elif values.dtype.kind == "f":
-            encoding[path] = "BYTE_STREAM_SPLIT"
-        elif values.dtype.itemsize >= 4:
-            encoding[path] = "DELTA_BINARY_PACKED"
-    return dictionary, encoding
 
 
 def write_partition(
@@ -82,16 +50,23 @@ def write_partition(
     content = content_digest(events, schema)
     path = folder / f"part-{index:05d}-{content[:8]}.parquet"
     folder.mkdir(parents=True, exist_ok=True)
-    dictionary, encoding = encodings(events, schema)
-    options: dict[str, Any] = {
-        "compression": storage.compression,
-        "compression_level": storage.level if storage.compression in ("zstd", "gzip") else None,
-        "use_dictionary": dictionary,
-        "column_encoding": encoding,
-        "row_group_size": storage.row_group_events,
-        "write_page_checksum": True,
-    }
+    options = write_options(events, schema, storage)
     with replace_file(path) as temporary:
         pq.write_table(to_table(events, schema), os.fspath(temporary), **options)
-        checksum = digest_file(temporary)
+        sync(temporary)
+        checksum = _check(temporary, events.size)
     return path, checksum, content
+
+
+def _check(path: Path, rows: int) -> str:
+    """Make sure that a file which has just been written can be opened; return its checksum."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        found = pq.read_metadata(os.fspath(path)).num_rows
+    except pa.ArrowException as error:
+        raise RunError(f"{path}: cannot be read back after it was written: {error}") from error
+    if found != rows:
+        raise RunError(f"{path}: holds {found} events, and {rows} were written")
+    return digest_file(path)

@@ -20,6 +20,7 @@ from schemas.events import Array, Events, Objects
 from schemas.histo_config import HistoConfig
 from schemas.load import parse_yaml, validate
 from schemas.manifest import MANIFEST, Manifest, Partition, SampleRecord, Source
+from schemas.pages import footer_digest
 from schemas.skim_config import Storage
 from skim.write import write_partition
 
@@ -168,6 +169,7 @@ def write_dataset(
                     bytes=path.stat().st_size,
                     checksum=checksum,
                     content=content,
+                    footer=footer_digest(str(path)),
                 )
             )
         sources = [

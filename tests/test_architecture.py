@@ -23,7 +23,7 @@ MAY_IMPORT = {
 # what takes long to import is imported where it is used, so that no command pays for another's
 NEVER_AT_IMPORT = {
     "awkward", "dask", "dask_awkward", "distributed", "duckdb", "fsspec", "hist", "matplotlib",
-    "mplhep", "polars", "pyarrow", "rich", "ROOT", "uhi", "uproot",
+    "mplhep", "polars", "pyarrow", "rich", "ROOT", "uhi", "uproot", "XRootD",
 }  # fmt: skip
 
 AT_IMPORT = {

@@ -195,21 +195,17 @@ def fill(vector: Any, values: Any) -> None:
 
 
 def write_members(path: Path) -> None:
-    """Write two objects of one class in one tree, with objects in them."""
-    ROOT.gInterpreter.Declare(r"""
-        struct Inner { float x; std::vector<float> list; };
-        struct Outer { Inner in; int k; std::vector<float> pt; };
-    """)
+    """Write objects of one class in one tree."""
+    ROOT.gInterpreter.Declare("struct Object { int k; std::vector<float> pt, eta; };")
     file = ROOT.TFile(str(path), "RECREATE")
-    tree, objects = new_tree("Events"), (ROOT.Outer(), ROOT.Outer())
-    tree.Branch("mu", "Outer", objects[0], 32000, 99)
-    tree.Branch("el.", "Outer", objects[1], 32000, 99)
-    tree.Branch("tau", "Outer", objects[0], 32000, 99)
+    tree, objects = new_tree("Events"), {name: ROOT.Object() for name in ("mu", "el.", "tau")}
+    for name, obj in objects.items():
+        tree.Branch(name, "Object", obj, 32000, 99)
     for i in range(ENTRIES):
-        for sign, obj in zip((1, -1), objects, strict=True):
-            obj.k, getattr(obj, "in").x = sign * i, sign * (i + 0.5)
-            fill(obj.pt, [float(sign * j) for j in range(i % 3)])
-            fill(getattr(obj, "in").list, [float(sign * j) for j in range(i % 4)])
+        for number, obj in enumerate(objects.values()):
+            obj.k = 100 * number + i
+            fill(obj.pt, [100.0 * number + j for j in range(i % 3)])
+            fill(obj.eta, [100.5 * number + j for j in range(i % 3)])
         tree.Fill()
     tree.Write()
     file.Close()

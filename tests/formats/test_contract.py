@@ -106,13 +106,10 @@ def test_members_of_several_objects_in_a_tree_are_told_apart(
 ) -> None:
     schema = {"name": "any", "tree": "Events"}
     columns = columns_of(make_dataset(made / "members.root", schema))
-    for prefix, sign in (("mu", 1), ("el", -1), ("tau", 1)):
-        assert columns[f"{prefix}_k", ""].values.tolist() == [sign * i for i in range(60)]
-        assert columns[f"{prefix}_in_x", ""].values.tolist() == [
-            sign * (i + 0.5) for i in range(60)
-        ]
-        for name, period in (("pt", 3), ("in_list", 4)):
-            flat = columns[f"{prefix}_{name}", "value"]
-            assert flat.lengths[0].tolist() == [i % period for i in range(60)]
-            assert flat.values.tolist() == [sign * j for i in range(60) for j in range(i % period)]
-    assert len(columns) == 12
+    for number, name in enumerate(("mu", "el", "tau")):
+        assert columns[f"{name}_k", ""].values.tolist() == [100 * number + i for i in range(60)]
+        for field, first in (("pt", 100.0 * number), ("eta", 100.5 * number)):
+            flat = columns[name, field]
+            assert flat.lengths[0].tolist() == [i % 3 for i in range(60)]
+            assert flat.values.tolist() == [first + j for i in range(60) for j in range(i % 3)]
+    assert len(columns) == 9

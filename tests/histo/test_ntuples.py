@@ -138,7 +138,7 @@ def branches(folder: Path, text: str) -> set[str]:
         scheduler=Scheduler(workers=1), watch=progress_bar,
     )  # fmt: skip
     plan = make_plan(validate(parse_yaml(text, "c.yaml"), HistoConfig), source.schema)
-    return {name for block in source.blocks(plan) for name in block.source.branches.values()}
+    return {p.branch for block in source.blocks(plan) for p in block.source.branches.values()}
 
 
 CUT = {"TkEleL2_pt", "TkEmL2_pt"}

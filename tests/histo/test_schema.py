@@ -169,6 +169,8 @@ def test_wrong_configurations_are_invalid(name: str, histo: Command) -> None:
 
 # -- functions ----------------------------------------------------------------------------------
 
+ALLOWED = ("--allow-functions", "numpy", "--allow-functions", "operator")
+
 FUNCTIONS = """
 functions: {longer: "numpy:hypot", absolute: "operator:abs"}
 selections: {Far: "longer(pt, eta) > 5"}
@@ -204,7 +206,7 @@ def test_python_functions_are_called_by_name(
         outputs.append(tmp_path / f"{name}.json")
         made = histo(
             "run", folder / f"{name}.yaml", folder / "dataset", "-o", outputs[-1],
-            "--scheduler", scheduler, "--workers", 2,
+            "--scheduler", scheduler, "--workers", 2, *ALLOWED,
         )  # fmt: skip
         assert made.exit_code == 0, made.output
     found, expected = (read_histograms(output).histograms for output in outputs)
@@ -215,8 +217,36 @@ def test_python_functions_are_called_by_name(
 
 
 def test_only_the_columns_of_the_arguments_are_read(folder: Path, histo: Command) -> None:
-    listed = histo("list", folder / "functions.yaml", folder / "dataset")
+    listed = histo("list", folder / "functions.yaml", folder / "dataset", *ALLOWED)
     assert listed.exit_code == 0, listed.output
     last = listed.output.rpartition("Reads from")[2]
     assert "eta, pt" in last
     assert "phi" not in last
+
+
+@pytest.mark.parametrize("command", ["run", "list"])
+@pytest.mark.parametrize("allowed", [(), ("--allow-functions", "numpy")])
+def test_functions_run_only_if_the_command_line_allows_their_module(
+    command: str, allowed: tuple[str, ...], folder: Path, histo: Command, tmp_path: Path
+) -> None:
+    output = ("-o", tmp_path / "out.root") if command == "run" else ()
+    made = histo(command, folder / "functions.yaml", folder / "dataset", *output, *allowed)
+    assert (made.exit_code, made.stdout) == (2, "")
+    line, module = (2, "operator") if allowed else (2, "numpy")
+    assert f"functions.yaml:{line}:" in made.stderr
+    assert f"if you trust it, add --allow-functions {module}\n" in made.stderr
+    assert not (tmp_path / "out.root").exists()
+
+
+def test_nothing_of_a_module_that_is_not_allowed_runs(
+    folder: Path, histo: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hostile_module.py").write_text("open('ran', 'w')\ndef f(x): return x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    text = FUNCTIONS.replace("operator:abs", "hostile_module:f")
+    (tmp_path / "config.yaml").write_text(text)
+    for command in (("list",), ("list", folder / "dataset"), ("run", folder / "dataset")):
+        output = ("-o", tmp_path / "out.root") if command[0] == "run" else ()
+        histo(command[0], tmp_path / "config.yaml", *command[1:], *output, *ALLOWED)
+        assert not (tmp_path / "ran").exists()

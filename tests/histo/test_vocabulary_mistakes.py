@@ -39,6 +39,7 @@ histograms:
   H: {{fill: {{x: {{of: pt, axis: [5, 0, 9]}}}}, for: {{Ele: all}}}}
   {histograms}
 """  # noqa: E501  # YAML in one line
+ALLOWED = [part for name in ("numpy", "math", "no_module") for part in ("--allow-functions", name)]
 PARTS = ("collections", "tables", "selections", "matches", "histograms")
 MARK = re.compile("«(.*?)»")
 
@@ -329,6 +330,7 @@ FUNCTIONS = {
     "no module": ("«hypot»", "expected 'module:function', got 'hypot'"),
     "no function": ("'«numpy:»'", "expected 'module:function', got 'numpy:'"),
     "not a function": ("«math:pi»", "module 'math' has no function 'pi'"),
+    "module that is not allowed": ("«json:loads»", "runs code of module 'json'"),
     "path": ("«numpy.hypot»", "expected 'module:function', got 'numpy.hypot'"),
 }
 
@@ -347,7 +349,7 @@ def refused(
 
     def run(text: str) -> str:
         Path("config.yaml").write_text(MARK.sub(r"\1", text))
-        result = histo("run", "config.yaml", dataset, "-o", "out.root")
+        result = histo("run", "config.yaml", dataset, "-o", "out.root", *ALLOWED)
         said: str = result.stderr
         assert result.exit_code == 2, said
         assert result.stdout == ""
@@ -391,7 +393,8 @@ def test_the_configuration_without_a_mistake_is_right(
     dataset: Path, histo: Command, tmp_path: Path
 ) -> None:
     (tmp_path / "config.yaml").write_text(text_of())
-    made = histo("run", tmp_path / "config.yaml", dataset, "-o", tmp_path / "out.root")
+    output = tmp_path / "out.root"
+    made = histo("run", tmp_path / "config.yaml", dataset, "-o", output, *ALLOWED)
     assert made.exit_code == 0, made.output
 
 

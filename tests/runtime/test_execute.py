@@ -245,6 +245,14 @@ def test_tallies_of_all_tasks_come_back(scheduler: Scheduler, tasks: int) -> Non
     assert merged.seconds.keys() - {"merge"} == {"outer", "inner"}
 
 
+def test_tallies_of_tasks_are_added_to_the_one_that_is_open(scheduler: Scheduler) -> None:
+    with tallying() as tally:
+        run_tasks(note_itself, range(3), scheduler=scheduler)
+        map_reduce(note_itself, max, range(3), scheduler=scheduler)
+        count("tasks")
+    assert tally.counts == {"bytes": 6, "tasks": 7}
+
+
 def test_nothing_is_tallied_outside_a_task() -> None:
     note_itself(1)
 

@@ -18,6 +18,7 @@ import uproot
 import schemas
 from schemas import Dataset, open_dataset
 from schemas.errors import DatasetError, UsageError
+from schemas.pages import footer_digest
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +196,9 @@ READERS: dict[str, Callable[[Path], ak.Array]] = {
         polars.scan_parquet(f"{folder}/**/*.parquet").collect().to_arrow()
     ),
     "duckdb": lambda folder: from_arrow(
-        duckdb.read_parquet(f"{folder}/**/*.parquet").order("filename").to_arrow_table()
+        duckdb.read_parquet(f"{folder}/**/*.parquet")
+        .order("filename, file_row_number")
+        .to_arrow_table()
     ),
 }
 
@@ -328,13 +331,29 @@ def test_a_missing_partition_is_an_error(broken: tuple[Dataset, Path]) -> None:
         dataset.arrays(["run"])
 
 
+def read_replaced(dataset: Dataset, path: Path, columns: list[str]) -> None:
+    """Read the first partition, whose file was replaced by one that the manifest says is right."""
+    _, part = next(iter(dataset.partitions()))
+    part = part.model_copy(update={"footer": footer_digest(str(path))})
+    dataset.read(part, dataset.select(columns))
+
+
+def test_another_file_in_the_place_of_a_partition_is_an_error(
+    broken: tuple[Dataset, Path],
+) -> None:
+    dataset, path = broken
+    pyarrow.parquet.write_table(pyarrow.parquet.read_table(path), path)
+    with pytest.raises(DatasetError, match=rf"{path.name}: .* footer is not as it was written"):
+        dataset.arrays(["run"])
+
+
 def test_a_partition_with_other_rows_than_the_manifest_says_is_an_error(
     broken: tuple[Dataset, Path],
 ) -> None:
     dataset, path = broken
     pyarrow.parquet.write_table(pyarrow.parquet.read_table(path).slice(1), path)
     with pytest.raises(DatasetError, match=rf"{path.name}: 74 events, and the manifest says 75"):
-        dataset.arrays(["run"])
+        read_replaced(dataset, path, ["run"])
 
 
 def test_a_partition_without_a_column_of_the_manifest_is_an_error(
@@ -343,7 +362,7 @@ def test_a_partition_without_a_column_of_the_manifest_is_an_error(
     dataset, path = broken
     pyarrow.parquet.write_table(pyarrow.parquet.read_table(path).drop_columns(["run"]), path)
     with pytest.raises(DatasetError, match=rf"{path.name}: has no column run"):
-        dataset.arrays(["run", "event"])
+        read_replaced(dataset, path, ["run", "event"])
 
 
 def test_a_column_of_another_type_than_the_manifest_says_is_an_error(
@@ -356,7 +375,7 @@ def test_a_column_of_another_type_than_the_manifest_says_is_an_error(
     wrong = table.set_column(position, narrow, table["run"].cast(pyarrow.int64()))
     pyarrow.parquet.write_table(wrong, path)
     with pytest.raises(DatasetError, match=rf"{path.name}: run is int64, and the manifest says"):
-        dataset.arrays(["run"])
+        read_replaced(dataset, path, ["run"])
 
 
 def test_any_flipped_byte_gives_the_same_values_or_an_error(broken: tuple[Dataset, Path]) -> None:

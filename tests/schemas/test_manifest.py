@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from schemas import open_dataset
 from schemas.errors import DatasetError
-from schemas.manifest import parse_manifest
+from schemas.manifest import parse_manifest, seal
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -19,6 +20,11 @@ Change = Callable[[dict[str, Any]], None]
 @pytest.fixture
 def text(dataset: Path) -> str:
     return (dataset / "manifest.json").read_text()
+
+
+def sealed(data: dict[str, Any]) -> bytes:
+    """Return the content of a manifest that someone has changed and given a new digest."""
+    return seal({key: value for key, value in data.items() if key != "digest"}).encode()
 
 
 def partition(data: dict[str, Any], **values: object) -> None:
@@ -91,7 +97,7 @@ def test_values_of_a_wrong_kind_are_refused(damage: Change, text: str) -> None:
     data = json.loads(text)
     damage(data)
     with pytest.raises(DatasetError, match=r"copy/manifest\.json: the manifest is damaged: \w+"):
-        parse_manifest(json.dumps(data).encode(), "copy/manifest.json")
+        parse_manifest(sealed(data), "copy/manifest.json")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +118,7 @@ def test_no_path_leads_out_of_the_dataset(path: str, text: str) -> None:
     data = json.loads(text)
     partition(data, path=path)
     with pytest.raises(DatasetError, match=r"^copy/manifest\.json: "):
-        parse_manifest(json.dumps(data).encode(), "copy/manifest.json")
+        parse_manifest(sealed(data), "copy/manifest.json")
 
 
 CONTRADICTIONS: dict[str, dict[str, object]] = {
@@ -133,7 +139,7 @@ def test_a_partition_that_contradicts_the_rest_is_refused(
     partition(data, **values)
     named = data["samples"]["doubleele"]["partitions"][0]["path"]
     with pytest.raises(DatasetError, match="contradicts itself") as caught:
-        parse_manifest(json.dumps(data).encode(), "copy/manifest.json")
+        parse_manifest(sealed(data), "copy/manifest.json")
     assert str(caught.value).startswith("copy/manifest.json: ")
     assert named in str(caught.value)
 
@@ -141,7 +147,43 @@ def test_a_partition_that_contradicts_the_rest_is_refused(
 def test_the_counts_of_a_sample_are_those_of_its_partitions(text: str) -> None:
     data = json.loads(text)
     partition(data, events_kept=7, sum_of_weights=2.5, bytes=1)
-    sample = parse_manifest(json.dumps(data).encode(), "manifest.json").samples["doubleele"]
+    sample = parse_manifest(sealed(data), "manifest.json").samples["doubleele"]
     assert (sample.events_read, sample.events_kept) == (300, 257)
     assert sample.sum_of_weights == 252.5
     assert sample.bytes == 1 + sum(part.bytes for part in sample.partitions[1:])
+
+
+def test_any_changed_byte_is_noticed(text: str) -> None:
+    content = text.encode()
+    places = {*range(120), *range(120, len(content), 17), *range(len(content) - 20, len(content))}
+    for place in places:
+        for value in {content[place] ^ 1, content[place] ^ 0x20, ord(" "), ord("0")}:
+            if value != content[place]:
+                changed = bytearray(content)
+                changed[place] = value
+                with pytest.raises(DatasetError, match=r"^copy/manifest\.json: "):
+                    parse_manifest(bytes(changed), "copy/manifest.json")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content + b"\n",
+        lambda content: b" " + content,
+        lambda content: content.replace(b"\n", b"\r\n"),
+        lambda content: json.dumps(json.loads(content)).encode(),
+        lambda content: content[:2] + content[content.index(b' "format_version"') :],
+    ],
+    ids=["a line more", "a blank before", "other line ends", "written anew", "no digest"],
+)
+def test_what_json_does_not_mind_is_noticed(change: Callable[[bytes], bytes], text: str) -> None:
+    changed = change(text.encode())
+    json.loads(changed)
+    with pytest.raises(DatasetError, match="it is not as it was written"):
+        parse_manifest(changed, "manifest.json")
+
+
+def test_the_digest_is_that_of_the_other_lines(text: str) -> None:
+    first, digest, *rest = text.splitlines(keepends=True)
+    expected = hashlib.blake2b((first + "".join(rest)).encode(), digest_size=16).hexdigest()
+    assert digest == f' "digest": "{expected}",\n'

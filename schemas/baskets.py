@@ -1,0 +1,286 @@
+"""Baskets of numbers to arrays, with next to nothing done for each basket in Python.
+
+A basket of an L1T ntuple holds a few thousand numbers of 4 bytes: what uproot does for each one,
+0.2 ms, is more than decompressing it. So for branches of plain numbers, one value or any number of
+them per entry, the bytes are taken apart here; uproot finds the tree, says where its baskets are,
+and reads all other types.
+
+=======================================  =======  =========
+65 branches of 99,104 events, processor   here     uproot
+=======================================  =======  =========
+uncompressed                              0.14 s    0.60 s
+zstd                                      0.25 s    0.75 s
+=======================================  =======  =========
+
+::
+
+    key                     fKeylen bytes, of which the last 19 are about the basket
+    compressed blocks       9 bytes of header each, 17 with LZ4
+    uncompressed:  values   fLast - fKeylen bytes, big-endian
+                   offsets  of each entry, if they can have any number of values
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from schemas.events import Array, Ragged, Values
+from schemas.tally import count
+
+_KEY = struct.Struct(">ihiIhh")  # bytes, version, length of the object, time, length of key, cycle
+_BASKET = struct.Struct(">Hiiii")  # version, size of buffer, ... of an entry, entries, last byte
+_CHECKSUM = struct.Struct(">Q")
+_HEADER = 9
+
+
+@dataclass(frozen=True)
+class NumberBranch:
+    """A branch of numbers, and where its baskets are.
+
+    Attributes
+    ----------
+    path
+        In the tree.
+    dtype
+        Of the values, as stored (big-endian).
+    jagged
+        Whether an entry has any number of values.
+    seeks, sizes
+        Position in the file and number of bytes of each basket.
+    entries
+        First entry of each basket, and one past the last: one more than there are baskets.
+    """
+
+    path: str
+    dtype: np.dtype[Any]
+    jagged: bool
+    seeks: Array
+    sizes: Array
+    entries: Array
+
+    def baskets(self, start: int, stop: int) -> range:
+        """Return the numbers of the baskets with entries from ``start`` to ``stop``."""
+        first = int(np.searchsorted(self.entries, start, side="right")) - 1
+        last = int(np.searchsorted(self.entries, stop, side="left"))
+        return range(max(first, 0), last)
+
+
+def number_branch(branch: Any, path: str) -> NumberBranch | None:
+    """Describe a branch of uproot's; None if it is not of plain numbers in baskets of the file."""
+    import uproot
+
+    interpretation = branch.interpretation
+    jagged = isinstance(interpretation, uproot.AsJagged)
+    content = interpretation.content if jagged else interpretation
+    if not isinstance(content, uproot.AsDtype) or (jagged and interpretation.header_bytes):
+        return None
+    dtype = content.from_dtype
+    if dtype.shape or dtype.kind not in "biuf" or branch.embedded_baskets:
+        return None
+    baskets = branch.num_baskets
+    return NumberBranch(
+        path,
+        dtype,
+        jagged,
+        np.asarray(branch.member("fBasketSeek"))[:baskets],
+        np.asarray(branch.member("fBasketBytes"))[:baskets],
+        np.asarray(branch.entry_offsets),
+    )
+
+
+def read_numbers(
+    url: str, branches: Sequence[NumberBranch], start: int, stop: int, source: Any = None
+) -> list[Values]:
+    """Read a range of entries of some branches.
+
+    Parameters
+    ----------
+    url
+        The file.
+    branches
+        What to read.
+    start, stop
+        First and one-past-last entry.
+    source
+        Of uproot's file, if it is a remote one.
+
+    Returns
+    -------
+    list
+        Values of each branch, in the machine's byte order.
+
+    Raises
+    ------
+    ValueError
+        If a basket is not what the tree says, or cannot be decompressed.
+    """
+    wanted = [(branch, number) for branch in branches for number in branch.baskets(start, stop)]
+    places = [(int(branch.seeks[number]), int(branch.sizes[number])) for branch, number in wanted]
+    count("bytes_read", sum(size for _, size in places))
+    chunks = read_chunks(url, places, source)
+    values = []
+    for branch in branches:
+        numbers = branch.baskets(start, stop)
+        baskets = [
+            _open_basket(next(chunks), branch, int(branch.entries[n + 1] - branch.entries[n]))
+            for n in numbers
+        ]
+        first = int(branch.entries[numbers.start])
+        values.append(_join(branch, baskets, start - first, stop - start))
+    return values
+
+
+def read_chunks(
+    url: str, places: Sequence[tuple[int, int]], source: Any = None
+) -> Iterator[memoryview]:
+    """Iterate over the bytes at some places of a file, in their order.
+
+    Parameters
+    ----------
+    url
+        The file.
+    places
+        First byte and number of bytes of each.
+    source
+        Of uproot's file, if it is a remote one.
+    """
+    if source is None:
+        with open(url, "rb") as file:
+            for seek, size in places:
+                yield memoryview(os.pread(file.fileno(), size, seek))
+        return
+    arrived: queue.Queue[Any] = queue.Queue()
+    for chunk in source.chunks([(seek, seek + size) for seek, size in places], arrived):
+        yield memoryview(chunk.raw_data)
+
+
+@dataclass(frozen=True)
+class _Basket:
+    """The content of a basket, where it was decompressed to.
+
+    Attributes
+    ----------
+    values
+        Big-endian.
+    positions
+        Of the first byte of each entry, counted from the beginning of the key; big-endian. None if
+        an entry has one value.
+    key
+        Length of the key.
+    """
+
+    values: Array
+    positions: Array | None
+    key: int
+
+
+def _open_basket(chunk: memoryview, branch: NumberBranch, entries: int) -> _Basket:
+    """Decompress a basket and find its parts."""
+    if len(chunk) < _KEY.size:
+        raise ValueError("the file ends before a basket does")
+    size, _, length, _, key, _ = _KEY.unpack_from(chunk)
+    if size != len(chunk) or not _KEY.size + _BASKET.size < key <= size:
+        raise ValueError("what stands where a basket should be is none")
+    _, _, _, found, last = _BASKET.unpack_from(chunk, key - _BASKET.size - 1)
+    border = last - key
+    if found != entries or not 0 <= border <= length:
+        raise ValueError(f"a basket has {found} entries where the tree says {entries}")
+    data = chunk[key:] if size - key == length else inflate(chunk[key:], length)
+    if border % branch.dtype.itemsize:
+        raise ValueError("a basket ends within a value")
+    values = np.frombuffer(data, branch.dtype, border // branch.dtype.itemsize)
+    if not branch.jagged:
+        if len(values) != entries:
+            raise ValueError(f"a basket has {len(values)} values for {entries} entries")
+        return _Basket(values, None, key)
+    # the table has a length before the positions, and one of no use after them
+    positions = np.frombuffer(data, ">i4", entries, border + 4)
+    if positions[0] != key:
+        raise ValueError("the entries of a basket do not begin where it does")
+    return _Basket(values, positions, key)
+
+
+def _join(branch: NumberBranch, baskets: Sequence[_Basket], skip: int, entries: int) -> Values:
+    """Put baskets together in the machine's byte order, without the first ``skip`` entries."""
+    joined = np.empty(sum(len(basket.values) for basket in baskets), branch.dtype.newbyteorder("="))
+    if baskets:
+        np.concatenate([basket.values for basket in baskets], out=joined)
+    if not branch.jagged:
+        return joined[skip : skip + entries]
+    total = sum(len(b.positions) for b in baskets if b.positions is not None)
+    offsets = np.empty(total + 1, np.int64)
+    filled = end = 0
+    for basket in baskets:
+        if basket.positions is not None:
+            stop = filled + len(basket.positions)
+            np.add(basket.positions, end - basket.key, out=offsets[filled:stop])
+            filled, end = stop, end + basket.values.nbytes
+    offsets[filled] = end
+    offsets = offsets[: filled + 1]
+    size = branch.dtype.itemsize  # a power of two, and division is slow
+    if (offsets[1:] < offsets[:-1]).any() or (offsets & (size - 1)).any():
+        raise ValueError("the positions of entries in a basket contradict each other")
+    offsets = offsets[skip : skip + entries + 1] >> (size.bit_length() - 1)
+    first, last = int(offsets[0]), int(offsets[-1])
+    if first:
+        offsets -= first
+    return Ragged(offsets, joined[first:last])
+
+
+def inflate(data: memoryview, length: int) -> bytes:
+    """Decompress the blocks of an object.
+
+    Raises
+    ------
+    ValueError
+        If they are damaged, compressed in an unknown way, or do not make ``length`` bytes.
+    """
+    blocks = []
+    position = 0
+    while position < len(data):
+        header = bytes(data[position : position + _HEADER])
+        packed, unpacked = (int.from_bytes(header[i : i + 3], "little") for i in (3, 6))
+        position += _HEADER
+        block = data[position : position + packed]
+        position += packed
+        made = _decompress(header[:2], block, unpacked)
+        if len(made) != unpacked:
+            raise ValueError(f"{len(made)} bytes were decompressed where {unpacked} are expected")
+        blocks.append(made)
+    whole = blocks[0] if len(blocks) == 1 else b"".join(blocks)
+    if len(whole) != length:
+        raise ValueError(f"{len(whole)} bytes were decompressed where {length} are expected")
+    return whole
+
+
+def _decompress(method: bytes, block: memoryview, size: int) -> Any:
+    import cramjam
+
+    match method:
+        case b"ZL":
+            return zlib.decompress(block, bufsize=size)
+        case b"XZ":
+            return cramjam.xz.decompress(block, output_len=size)
+        case b"ZS":
+            return cramjam.zstd.decompress(block, output_len=size)
+        case b"L4":
+            return _lz4(block, size)
+    raise ValueError(f"unknown compression {method!r}")
+
+
+def _lz4(block: memoryview, size: int) -> Any:
+    import cramjam
+    import xxhash
+
+    (stated,) = _CHECKSUM.unpack_from(block)
+    if xxhash.xxh64(block[_CHECKSUM.size :]).intdigest() != stated:
+        raise ValueError("an LZ4 block fails its checksum")
+    return cramjam.lz4.decompress_block(block[_CHECKSUM.size :], output_len=size)

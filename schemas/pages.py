@@ -1,0 +1,289 @@
+"""What Parquet's own checksums leave out: the footer of a file, and the headers of its pages.
+
+The checksum of a page covers its data alone. The footer, which says where columns are and what
+they hold, is compared with a digest that the manifest keeps. The headers of the pages that are
+read are parsed here and compared with the footer: one flipped byte in a header is enough to make
+Arrow decode a page of reals by another encoding, without a word.
+
+::
+
+    PAR1 | header, page | header, page | ... | footer | its length | PAR1
+           `--- parsed, compared ----'         `------- digest -------'
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from schemas.errors import DatasetError
+from schemas.remote import prefetch_columns
+from schemas.storage import is_url, open_source
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
+MAGIC = b"PAR1"
+
+TAIL = 65_536
+"""Bytes read from the end of a file to begin with: the footer of some 300 columns."""
+
+HEADER = 256
+"""Bytes read of a page to begin with; with the statistics of numbers its header has under 100."""
+
+MAX_FOOTER = 64_000_000
+"""Largest footer that is read, in bytes."""
+
+MAX_DECODED = 2**30
+"""Bytes that the columns read of a partition may always have in memory."""
+
+MAX_RATIO = 100
+"""How much larger than the file they may be beyond that: a file of a few kB is no bomb."""
+
+# of Parquet's PageType and Encoding, https://github.com/apache/parquet-format
+_DATA_PAGE, _DICTIONARY_PAGE, _RLE = 0, 2, 3
+_ENCODINGS = {
+    0: "PLAIN", 2: "PLAIN_DICTIONARY", 3: "RLE", 4: "BIT_PACKED", 5: "DELTA_BINARY_PACKED",
+    6: "DELTA_LENGTH_BYTE_ARRAY", 7: "DELTA_BYTE_ARRAY", 8: "RLE_DICTIONARY",
+    9: "BYTE_STREAM_SPLIT",
+}  # fmt: skip
+
+
+@contextmanager
+def open_partition(
+    path: str, footer: str, columns: Sequence[str] = ()
+) -> Iterator[tuple[Any, pq.FileMetaData]]:
+    """Open a partition whose footer is as it was written.
+
+    Parameters
+    ----------
+    path
+        Of the Parquet file.
+    footer
+        Digest of its end, see `footer_digest`.
+    columns
+        Those that will be read; from a server they come all at once.
+
+    Yields
+    ------
+    file
+        An open file of pyarrow's.
+    metadata
+        What the footer says.
+
+    Raises
+    ------
+    DatasetError
+        If the file is none, or has another footer.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not is_url(path) and not Path(path).is_file():  # a pipe would be waited for
+        raise DatasetError(f"{path}: is missing, or not a file")
+    with (
+        open_source(path) as source,
+        pa.OSFile(source) if isinstance(source, str) else pa.PythonFile(source, "r") as file,
+    ):
+        tail = _read_tail(file, path)
+        if _digest(tail) != footer:
+            raise DatasetError(f"{path}: is damaged: its footer is not as it was written")
+        metadata = pq.read_metadata(pa.BufferReader(tail))
+        prefetch_columns(source, metadata, columns)
+        yield file, metadata
+
+
+def footer_digest(path: str) -> str:
+    """Return BLAKE2b-128 of the end of a Parquet file: its footer, the footer's length, ``PAR1``.
+
+    Raises
+    ------
+    DatasetError
+        If it is no Parquet file.
+    """
+    import pyarrow as pa
+
+    with pa.OSFile(path) as file:
+        return _digest(_read_tail(file, path))
+
+
+def _digest(tail: bytes) -> str:
+    return hashlib.blake2b(tail, digest_size=16).hexdigest()
+
+
+def _read_tail(file: Any, path: str) -> bytes:
+    size = file.size()
+    start = max(0, size - TAIL)
+    tail: bytes = file.read_at(size - start, start)
+    length = int.from_bytes(tail[-8:-4], "little") + 8
+    if not tail.endswith(MAGIC) or length > min(size, MAX_FOOTER):
+        raise DatasetError(f"{path}: is not a whole Parquet file")
+    return tail[-length:] if length <= len(tail) else file.read_at(length, size - length)
+
+
+def check_pages(file: Any, metadata: pq.FileMetaData, columns: Sequence[str], path: str) -> None:
+    """Compare the headers of all pages of some columns with the footer.
+
+    Parameters
+    ----------
+    file, metadata
+        From `open_partition`.
+    columns
+        Paths of Parquet columns.
+    path
+        Of the file, for messages.
+
+    Raises
+    ------
+    DatasetError
+        If a header says anything else than the footer, or a page has no checksum; or if the columns
+        would take more memory than a file of this size can be meant to.
+    """
+    names = metadata.schema
+    positions = {names.column(i).path: i for i in range(metadata.num_columns)}
+    missing = [name for name in columns if name not in positions]
+    if missing:
+        raise DatasetError(f"{path}: has no column {', '.join(missing)}")
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    chunks = [(name, group.column(positions[name])) for name in columns for group in groups]
+    decoded = 8 * metadata.num_rows + sum(
+        # a value, and levels of repetition and definition
+        12 * chunk.num_values + chunk.total_uncompressed_size
+        for _, chunk in chunks
+    )
+    if decoded > MAX_DECODED + MAX_RATIO * file.size():
+        raise DatasetError(
+            f"{path}: claims {metadata.num_rows} events that would take {decoded} bytes in memory, "
+            f"in a file of {file.size()}; it is not read"
+        )
+    for name, chunk in chunks:
+        problem = _check_chunk(file, chunk)
+        if problem:
+            raise DatasetError(f"{path}: column {name} is damaged: {problem}")
+
+
+def _check_chunk(file: Any, chunk: Any) -> str:
+    """Walk from page to page; say what is wrong, or nothing."""
+    # zero stands for no page of that kind: a chunk of no values may have neither
+    offsets = [chunk.dictionary_page_offset, chunk.data_page_offset]
+    position = min((offset for offset in offsets if offset), default=0)
+    stop = position + chunk.total_compressed_size
+    if not 0 <= position <= stop <= file.size():
+        return "it is not inside the file"
+    uncompressed = values = 0
+    while position < stop:
+        try:
+            size, header = _read_header(file, position, stop)
+        except (IndexError, ValueError):
+            return "the header of a page cannot be read"
+        problem = _check_header(header, chunk.encodings)
+        if problem:
+            return problem
+        position += size + header[3]
+        uncompressed += size + header[2]
+        values += header[5][1] if header[1] == _DATA_PAGE else 0
+    if position != stop or uncompressed != chunk.total_uncompressed_size:
+        return "its pages have other sizes than the footer says"
+    if values != chunk.num_values:
+        return f"its pages hold {values} values, and the footer says {chunk.num_values}"
+    return ""
+
+
+def _check_header(header: Mapping[int, Any], encodings: Sequence[str]) -> str:
+    if not all(isinstance(header.get(number), int) for number in (1, 2, 3, 4)):
+        return "a page has no sizes, or no checksum"
+    if min(header[2], header[3]) < 0:
+        return "a page has a negative size"
+    kind, about = header[1], header.get(5 if header[1] == _DATA_PAGE else 7)
+    if kind not in (_DATA_PAGE, _DICTIONARY_PAGE) or not isinstance(about, dict):
+        return "a page is of an unknown kind"
+    if not all(isinstance(about.get(number), int) for number in (1, 2)) or about[1] < 0:
+        return "a page has no number of values, or no encoding"
+    if _ENCODINGS.get(about[2], "") not in encodings:
+        return "a page has another encoding than the footer says"
+    if kind == _DATA_PAGE and not about.get(3) == about.get(4) == _RLE:
+        return "the levels of a page have an unknown encoding"
+    return ""
+
+
+def _read_header(file: Any, position: int, stop: int) -> tuple[int, dict[int, Any]]:
+    """Return size and fields of the header of a page."""
+    data = file.read_at(min(HEADER, stop - position), position)
+    try:
+        header, size = read_struct(data, 0)
+    except IndexError:  # the statistics of texts are longer; no column of ours has any
+        data = file.read_at(min(HEADER**2, stop - position), position)
+        header, size = read_struct(data, 0)
+    return size, header
+
+
+def read_struct(data: bytes, position: int, depth: int = 4) -> tuple[dict[int, Any], int]:
+    """Read a structure of Thrift's compact protocol, as far as headers of pages use it.
+
+    Parameters
+    ----------
+    data
+        The bytes.
+    position
+        Of its first one.
+    depth
+        How deep structures may be nested.
+
+    Returns
+    -------
+    fields
+        Numbers, bytes and structures by the number of the field.
+    position
+        After its last byte.
+
+    Raises
+    ------
+    IndexError
+        If the bytes end too early.
+    ValueError
+        If they are anything else.
+    """
+    fields: dict[int, Any] = {}
+    number = 0
+    while head := data[position]:
+        position += 1
+        if head >> 4:
+            number += head >> 4
+        else:
+            number, position = _integer(data, position)
+        match head & 15:
+            case 1 | 2 as kind:
+                fields[number] = kind == 1
+            case 5 | 6:
+                fields[number], position = _integer(data, position)
+            case 8:
+                length, position = _unsigned(data, position)
+                if position + length > len(data):
+                    raise IndexError
+                fields[number], position = data[position : position + length], position + length
+            case 12 if depth:
+                fields[number], position = read_struct(data, position, depth - 1)
+            case _:
+                raise ValueError("not the header of a page")
+    return fields, position + 1
+
+
+def _integer(data: bytes, position: int) -> tuple[int, int]:
+    value, position = _unsigned(data, position)
+    return (value >> 1) ^ -(value & 1), position
+
+
+def _unsigned(data: bytes, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[position]
+        position += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, position
+        shift += 7
+        if shift > 63:
+            raise ValueError("not a number of 64 bits")
