@@ -194,6 +194,23 @@ def fill(vector: Any, values: Any) -> None:
         vector.push_back(value)
 
 
+def write_members(path: Path) -> None:
+    """Write objects of one class in one tree."""
+    ROOT.gInterpreter.Declare("struct Object { int k; std::vector<float> pt, eta; };")
+    file = ROOT.TFile(str(path), "RECREATE")
+    tree, objects = new_tree("Events"), {name: ROOT.Object() for name in ("mu", "el.", "tau")}
+    for name, obj in objects.items():
+        tree.Branch(name, "Object", obj, 32000, 99)
+    for i in range(ENTRIES):
+        for number, obj in enumerate(objects.values()):
+            obj.k = 100 * number + i
+            fill(obj.pt, [100.0 * number + j for j in range(i % 3)])
+            fill(obj.eta, [100.5 * number + j for j in range(i % 3)])
+        tree.Fill()
+    tree.Write()
+    file.Close()
+
+
 def write_split(path: Path) -> None:
     """Write split objects in three trees of three folders."""
     ROOT.gInterpreter.Declare(UPGRADE)
@@ -335,6 +352,7 @@ def main(folder: Path) -> None:
     write_vectors(file, place, columns(SINGLE, HGCAL, "{}_n"), made)
     file.Close()
     write_split(folder / "l1ntuple.root")
+    write_members(folder / "members.root")
     write_tuples(folder / "flat_rntuple.root", [Tuple("Events", SINGLE, FLAT, "n{}")])
     place = "l1tHGCalTriggerNtuplizer/HGCalTriggerNtuple"
     write_tuples(folder / "hgcal_rntuple.root", [Tuple(place, SINGLE, HGCAL, "{}_n")])

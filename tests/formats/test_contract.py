@@ -99,3 +99,17 @@ def test_every_value_is_what_root_reads(
     assert wrong_counters == []
     # ROOT has no type for lists of arrays
     assert {field for _, field in columns.keys() - wanted.keys()} <= {"cov"}
+
+
+def test_members_of_several_objects_in_a_tree_are_told_apart(
+    made: Path, make_dataset: Callable
+) -> None:
+    schema = {"name": "any", "tree": "Events"}
+    columns = columns_of(make_dataset(made / "members.root", schema))
+    for number, name in enumerate(("mu", "el", "tau")):
+        assert columns[f"{name}_k", ""].values.tolist() == [100 * number + i for i in range(60)]
+        for field, first in (("pt", 100.0 * number), ("eta", 100.5 * number)):
+            flat = columns[name, field]
+            assert flat.lengths[0].tolist() == [i % 3 for i in range(60)]
+            assert flat.values.tolist() == [first + j for i in range(60) for j in range(i % 3)]
+    assert len(columns) == 9
