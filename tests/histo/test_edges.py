@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 from histo.edges import Edges
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
-grids = st.tuples(
-    st.integers(1, 200), st.floats(-1e3, 1e3), st.floats(1e-3, 1e3)
-).map(lambda grid: np.asarray(bh.axis.Regular(grid[0], grid[1], grid[1] + grid[2]).edges))  # fmt: skip
+grids = st.builds(
+    lambda bins, start, width: np.asarray(bh.axis.Regular(bins, start, start + width).edges),
+    st.integers(1, 200),
+    st.floats(-1e3, 1e3),
+    st.floats(1e-3, 1e3),
+)
 free = st.lists(finite, min_size=1, max_size=20, unique=True).map(lambda e: np.sort(np.array(e)))
 edges = grids | free
 
