@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from schemas.expressions import Node, apply, broadcast, constant, member, number
 from schemas.histo_config import Dimension, Fill, HistoConfig, Rate
 from schemas.load import location_of
 from schemas.syntax import Expression, parse
+
+T = TypeVar("T")
 
 ONE_BIN = RegularAxis(kind="regular", bins=1, start=1.0, stop=2.0)
 """Axis of counters and norms."""
@@ -102,6 +105,7 @@ class _Planner:
         self.binder = Binder(self.scope)
         self.resolved: dict[tuple[str, str], str] = {}
         self._parsed: dict[int, Expression] = {}
+        self._made: dict[tuple[object, ...], Any] = {}
 
     def parse(self, text: str) -> Expression:
         """Parse a text of the configuration, each once: families use it many times."""
@@ -135,39 +139,50 @@ class _Planner:
                 location_of(collection),
             )
 
+    def once(self, key: tuple[object, ...], make: Callable[[], T]) -> T:
+        """Make what the thousands of histograms of a family share once."""
+        if key not in self._made:
+            self._made[key] = make()
+        made: T = self._made[key]
+        return made
+
     def filled(self, entry: Entry, fill: Fill) -> Booking:
-        level, names, selection = self.level(entry)
-        if fill.per_event is not None:
-            if names == EVENT:
-                raise ConfigError(
-                    "'per_event' is computed from the objects of a collection; give one under "
-                    "'for', or use 'of'",
-                    location_of(fill.per_event),
-                )
-            values = [self.per_event(fill.per_event, entry, names, selection)]
-            selection, level = None, EVENT
+        gen = entry.gen.name if entry.gen else None
+        which = (entry.kind, entry.collection, entry.member.name, entry.match, gen)
+        level, names, selection = self.once(which, lambda: self.level(entry))
+        dimensions = self.once((id(fill),), lambda: fill.dimensions)
+        shown = [fill.per_event or dimension.of or entry.key for dimension in dimensions]
+        if fill.per_event is None:
+            values = self.once(
+                (id(fill), entry.kind, level, names),
+                lambda: self.values(entry, dimensions, level, names),
+            )
         else:
-            values = [self.value(d.of, entry, names) for d in fill.dimensions]
-        if entry.kind == "numerator":
-            values = [broadcast(self.binder.take(level, "gen", node), level) for node in values]
-        shown = [fill.per_event or dimension.of or entry.key for dimension in fill.dimensions]
-        for node, dimension, text in zip(values, fill.dimensions, shown, strict=True):
-            _check_axis(node, dimension, text, entry.name)
-        labels = [
-            dimension.label or str(text)
-            for dimension, text in zip(fill.dimensions, shown, strict=True)
-        ]
+            values = (self.per_event(fill.per_event, entry, names, selection),)
+            _check_axis(values[0], dimensions[0], fill.per_event, entry.name)
+            selection, level = None, EVENT
         return Booking(
             name=entry.name,
             kind="fill",
             title=fill.title or _title(entry),
-            axes=tuple(dimension.axis for dimension in fill.dimensions),
-            labels=tuple(labels),
+            axes=tuple(dimension.axis for dimension in dimensions),
+            labels=tuple(d.label or str(text) for d, text in zip(dimensions, shown, strict=True)),
             level=level,
             selection=selection,
-            values=tuple(values),
+            values=values,
             weight=self.weight(entry, level, names),
         )
+
+    def values(
+        self, entry: Entry, dimensions: Sequence[Dimension], level: str, names: str
+    ) -> tuple[Node, ...]:
+        """Bind what is filled into each dimension."""
+        values = [self.value(dimension.of, entry, names) for dimension in dimensions]
+        if entry.kind == "numerator":
+            values = [broadcast(self.binder.take(level, "gen", node), level) for node in values]
+        for node, dimension in zip(values, dimensions, strict=True):
+            _check_axis(node, dimension, dimension.of or entry.key, entry.name)
+        return tuple(values)
 
     def level(self, entry: Entry) -> tuple[str, str, Node | None]:
         """Return what an entry is, whose names expressions use, and the selection.
@@ -205,6 +220,12 @@ class _Planner:
 
     def per_event(self, text: str, entry: Entry, names: str, selection: Node | None) -> Node:
         """Bind a value per event, of a matching one from the matched objects."""
+        if names == EVENT:
+            raise ConfigError(
+                "'per_event' is computed from the objects of a collection; give one under 'for', "
+                "or use 'of'",
+                location_of(text),
+            )
         if entry.gen is not None:
             names, _, selection = self.matched(entry)
             if selection is not None:

@@ -231,7 +231,7 @@ def _terminable() -> Iterator[None]:
 
 def _exit_at_once(ctx: click.Context, exit_code: int) -> NoReturn:
     """End the process, without waiting for tasks that go on in threads."""
-    from runtime.local import busy_threads
+    from runtime.threads import busy_threads
 
     if busy_threads():
         sys.stdout.flush()

@@ -1,10 +1,9 @@
 """Run one function over many partitions, on threads, processes or a cluster alike.
 
 Dask carries opaque tasks, one a partition, and never sees an array. The graph is a plain
-dictionary, the oldest of Dask's interfaces and the one that its threads, its processes and
-its clusters all take in every release. It is also the cheapest: on two cores 1,000 empty tasks
-with their merges take 0.1 s and 10,000 take 1 s on threads, where `dask.delayed` needs 0.4 s
-for the first 1,000 already.
+dictionary, the oldest of Dask's interfaces and the one that its processes and its clusters take in
+every release. Threads of this process take it without Dask, which costs more to import than what
+they often have to do, see `runtime.threads`.
 
 ::
 
@@ -183,7 +182,7 @@ def _open(outcome: Outcome[R], tally: Tally | None) -> R:
 
 
 def _is_trivial(tasks: Sequence[Any], scheduler: Scheduler) -> bool:
-    """Tell whether Dask, whose import takes 0.1 s, could do nothing that a call does not."""
+    """Tell whether threads could do nothing that a call does not."""
     return len(tasks) == 1 and scheduler.kind == "threads"
 
 
@@ -249,9 +248,14 @@ def _compute(
         from runtime.cluster import run_on_cluster
 
         return run_on_cluster(work, scheduler)
-    from runtime.local import run_locally
+    workers = min(scheduler.workers, len(tasks))
+    if scheduler.kind == "processes":
+        from runtime.processes import run_in_processes
 
-    return run_locally(work, scheduler)
+        return run_in_processes(work, workers)
+    from runtime.threads import run_in_threads
+
+    return run_in_threads(work, workers)
 
 
 def _ignore(_: int) -> None:

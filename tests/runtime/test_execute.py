@@ -212,14 +212,16 @@ def test_partial_results_do_not_pile_up() -> None:
     assert most < 40
 
 
-def test_one_task_in_this_process_does_without_dask(
+def test_threads_do_without_dask(
     run_script: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
     code = (
         "import sys\n"
         "from runtime.execute import map_reduce\n"
         "from runtime.scheduler import parse_scheduler\n"
-        "assert map_reduce(abs, max, [-3], scheduler=parse_scheduler('threads', None)) == 3\n"
+        "scheduler = parse_scheduler('threads', None)\n"
+        "assert map_reduce(abs, max, [-3], scheduler=scheduler) == 3\n"
+        "assert map_reduce(abs, max, range(-9, 9), scheduler=scheduler) == 9\n"
         "assert not {'dask', 'distributed', 'numpy', 'fsspec'} & set(sys.modules)\n"
     )
     done = run_script(code)

@@ -1,4 +1,4 @@
-"""Run work on this machine, in threads or in processes."""
+"""Run work in processes on this machine."""
 
 from __future__ import annotations
 
@@ -7,30 +7,23 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Executor
 from typing import Any
 
-from runtime.scheduler import Scheduler
-from runtime.work import Graph, Key, Work
+from runtime.work import Key, Work
 from schemas.errors import RunError
 
-PATIENCE = 5.0
-"""Seconds that tasks in threads have to finish after an interrupt."""
 
-_WORKER = "l1skim-worker"  # how the names of threads start that run tasks
-
-
-def run_locally(work: Work, scheduler: Scheduler) -> list[Any]:
-    """Run a graph in threads of this process or in processes of its own.
+def run_in_processes(work: Work, workers: int) -> list[Any]:
+    """Run a graph in processes of its own.
 
     Parameters
     ----------
     work
         What to run.
-    scheduler
-        Of kind ``threads`` or ``processes``.
+    workers
+        Number of processes.
 
     Returns
     -------
@@ -44,6 +37,7 @@ def run_locally(work: Work, scheduler: Scheduler) -> list[Any]:
     Exception
         Whatever the first failing node raised.
     """
+    import dask.multiprocessing
     from dask.callbacks import Callback
 
     running: set[Key] = set()
@@ -56,62 +50,18 @@ def run_locally(work: Work, scheduler: Scheduler) -> list[Any]:
         if work.is_partition(key):
             work.progress(1)
 
-    workers = min(scheduler.workers, len(work.tasks))
-    open_pool = _threads if scheduler.kind == "threads" else _processes
     try:
-        with open_pool(workers) as pool, Callback(pretask=started, posttask=finished):
-            return list(_get(work.graph, work.wanted, pool, scheduler))
+        with _processes(workers) as pool, Callback(pretask=started, posttask=finished):
+            # by default 6 tasks travel together and chains become one task: here tasks are long
+            results = dask.multiprocessing.get(
+                work.graph, work.wanted, pool=pool, chunksize=1, optimize_graph=False
+            )
+            return list(results)
     except BrokenExecutor as error:
         raise RunError(
             f"a worker process died while it ran {work.describe(running)}. If the machine ran out "
             "of memory, use fewer workers or smaller partitions; then run the same command again"
         ) from error
-
-
-def _get(graph: Graph, keys: list[Key], pool: Executor, scheduler: Scheduler) -> tuple[Any, ...]:
-    """Compute the values of some keys."""
-    results: tuple[Any, ...]
-    if scheduler.kind == "threads":
-        import dask.threaded
-
-        results = dask.threaded.get(graph, keys, pool=pool)
-    else:
-        import dask.multiprocessing
-
-        # by default 6 tasks travel together and chains become one task: here tasks are long
-        results = dask.multiprocessing.get(
-            graph, keys, pool=pool, chunksize=1, optimize_graph=False
-        )
-    return results
-
-
-@contextlib.contextmanager
-def _threads(workers: int) -> Iterator[Executor]:
-    """Open a pool of threads that are all idle when it closes, unless it is interrupted.
-
-    A thread cannot be ended from outside, and one that waits for a server may do so for minutes:
-    after an interrupt, tasks get `PATIENCE` to finish and are abandoned then.
-    """
-    from concurrent.futures import ThreadPoolExecutor
-
-    pool = ThreadPoolExecutor(workers, thread_name_prefix=_WORKER)
-    try:
-        yield pool
-    except KeyboardInterrupt:
-        pool.shutdown(wait=False, cancel_futures=True)
-        deadline = time.monotonic() + PATIENCE
-        for thread in busy_threads():
-            thread.join(max(0.0, deadline - time.monotonic()))
-        raise
-    except BaseException:
-        pool.shutdown(wait=True, cancel_futures=True)
-        raise
-    pool.shutdown(wait=True)
-
-
-def busy_threads() -> list[threading.Thread]:
-    """Return the threads that still run tasks; Python would wait for them when it ends."""
-    return [thread for thread in threading.enumerate() if thread.name.startswith(_WORKER)]
 
 
 @contextlib.contextmanager
