@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from histo.families import ALL, Member, expand_families
+from schemas.axes import cells
 from schemas.errors import ConfigError, nearest
 from schemas.event_schema import EVENT
 from schemas.histo_config import Fill, Group, HistoConfig, Matching, Rate
 from schemas.load import location_of
+
+MAX_HISTOGRAMS = 100_000
+
+MAX_CELLS = 50_000_000
+"""Bins of all histograms together: 0.4 GB of counts for each worker, or 0.8 GB of weights."""
 
 Kind = Literal["fill", "rate", "counter", "norm", "matched", "numerator", "denominator"]
 
@@ -61,7 +68,8 @@ def expand(config: HistoConfig) -> list[Entry]:
     Raises
     ------
     ConfigError
-        For a family that matches no selection, an unknown matching, or two histograms of one name.
+        For a family that matches no selection, an unknown matching, two histograms of one name, or
+        more histograms or bins than memory holds.
     """
     if ALL in config.selections:
         raise ConfigError(
@@ -69,6 +77,7 @@ def expand(config: HistoConfig) -> list[Entry]:
             location_of(next(name for name in config.selections if name == ALL)),
         )
     entries: dict[str, Entry] = {}
+    bins = 0
     for name, group in config.histograms.items():
         for entry in _expand_group(config, name, group):
             if entry.name in entries:
@@ -77,7 +86,21 @@ def expand(config: HistoConfig) -> list[Entry]:
                     location_of(entry.key) or location_of(entries[entry.name].key),
                 )
             entries[entry.name] = entry
+            bins += _cells(entry)
+            if len(entries) > MAX_HISTOGRAMS or bins > MAX_CELLS:
+                raise ConfigError(
+                    f"too many histograms: {len(entries)} with {bins} bins up to {entry.name!r}, "
+                    f"and {MAX_HISTOGRAMS} with {MAX_CELLS} bins can be filled at a time",
+                    location_of(entry.key) or location_of(name),
+                )
     return list(entries.values())
+
+
+def _cells(entry: Entry) -> int:
+    """Return the number of bins of a histogram."""
+    if isinstance(entry.what, Fill):
+        return math.prod(cells(dimension.axis) for dimension in entry.what.dimensions)
+    return cells(entry.what.axis) if isinstance(entry.what, Rate) else 3
 
 
 def _expand_group(config: HistoConfig, name: str, group: Group) -> Iterator[Entry]:
@@ -159,7 +182,14 @@ def pairs_of(config: HistoConfig, match: Matching) -> Iterator[tuple[str, Member
     known = list(config.selections)
     gens = expand_families(match.gen, known)
     for collection, objects in match.objects.items():
-        for member in expand_families(objects.selections, known):
+        members = expand_families(objects.selections, known)
+        if len(members) * len(gens) > MAX_HISTOGRAMS:
+            raise ConfigError(
+                f"{len(members)} selections of objects and {len(gens)} of particles are too many "
+                f"pairs; {MAX_HISTOGRAMS} can be matched",
+                location_of(collection),
+            )
+        for member in members:
             for gen in gens:
                 yield collection, member, gen
 

@@ -13,6 +13,11 @@ from schemas.load import location_of
 ALL = "all"
 """The selection without any cut; its name disappears in products."""
 
+MAX_MEMBERS = 100_000
+"""Of a family; histograms of one collection beyond that are a mistake."""
+
+MAX_NESTING = 100
+
 _TOKEN = re.compile(r"\s*(?:(?P<mark>[()|])|(?P<name>[^\s()|]+))")
 
 
@@ -77,6 +82,7 @@ class _Family:
             for match in _TOKEN.finditer(text)
         ]
         self.next = 0
+        self.depth = 0
 
     def read(self) -> list[tuple[str, ...]]:
         found = self.either()
@@ -99,21 +105,32 @@ class _Family:
         while self.peek() == "|":
             self.next += 1
             found += self.both()
+            self.check(len(found))
         return found
+
+    def check(self, members: int) -> None:
+        """Refuse a product before it is made."""
+        if members > MAX_MEMBERS:
+            raise self.fail(f"the family has {members} selections, and {MAX_MEMBERS} are too many")
 
     def both(self) -> list[tuple[str, ...]]:
         found = self.item()
         while self.peek() == "x":
             self.next += 1
             right = self.item()
+            self.check(len(found) * len(right))
             found = [(*first, *second) for first in found for second in right]
         return found
 
     def item(self) -> list[tuple[str, ...]]:
         word = self.peek()
         if word == "(":
+            if self.depth == MAX_NESTING:
+                raise self.fail(f"nested deeper than {MAX_NESTING} levels")
             self.next += 1
+            self.depth += 1
             found = self.either()
+            self.depth -= 1
             if self.peek() != ")":
                 raise self.fail("expected ')'")
             self.next += 1

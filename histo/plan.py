@@ -18,7 +18,17 @@ from schemas.derived import SELF, Derivation
 from schemas.errors import ConfigError, ExpressionError, nearest
 from schemas.evaluate import needed
 from schemas.event_schema import EVENT, EventSchema
-from schemas.expressions import Node, apply, broadcast, constant, member, number, reduce
+from schemas.expressions import (
+    Node,
+    apply,
+    broadcast,
+    check_depth,
+    constant,
+    following_names,
+    member,
+    number,
+    reduce,
+)
 from schemas.histo_config import Dimension, Fill, HistoConfig, Rate
 from schemas.load import location_of
 from schemas.syntax import Expression, parse
@@ -62,6 +72,7 @@ class Plan:
         return any(b.kind == "norm" or b.unit == "kHz" for b in self.bookings)
 
 
+@following_names()
 def make_plan(config: HistoConfig, schema: EventSchema, modules: Collection[str] = ()) -> Plan:
     """Resolve a configuration against the schema of a dataset.
 
@@ -80,9 +91,14 @@ def make_plan(config: HistoConfig, schema: EventSchema, modules: Collection[str]
         With the place and the nearest valid name, for anything unknown, of a wrong type, or
         defined twice.
     """
+    entries = expand(config)
     planner = _Planner(config, schema, modules)
-    bookings = tuple(planner.booking(entry) for entry in expand(config))
+    bookings = tuple(planner.booking(entry) for entry in entries)
     derivations = planner.binder.derivations
+    for entry, booking in zip(entries, bookings, strict=True):
+        check_depth(booking.nodes(), f"histogram {entry.name!r}", location_of(entry.key))
+    for derivation in derivations.values():
+        check_depth(derivation.nodes(), f"collection {derivation.name!r}")
     nodes = [node for booking in bookings for node in booking.nodes()]
     levels = {booking.level for booking in bookings}
     columns, collections = needed(nodes, derivations, levels)

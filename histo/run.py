@@ -22,12 +22,14 @@ from runtime.scheduler import Scheduler
 from schemas.dataset import Dataset
 from schemas.event_schema import EVENT, EventSchema
 from schemas.events import Array, Events, Objects
+from schemas.expressions import following_names
 from schemas.histo_config import HistoConfig
 from schemas.skim_config import configuration_hash
 
 READERS = ("l1skim", "boost-histogram", "numpy", "pyarrow")
 
 
+@following_names()
 def fill_block(block: Block, plan: Plan) -> Filled:
     """Read what a plan needs of a block of events, and fill all its histograms.
 

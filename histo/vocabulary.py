@@ -144,16 +144,22 @@ def _check_sources(config: HistoConfig, scope: Scope) -> None:
             raise ConfigError(
                 f"unknown collection {str(text)!r}; {nearest(text, known)}", location_of(text)
             )
+    done: set[str] = set()
     for name in config.collections:
-        _check_acyclic(name, (), scope.derived)
+        _check_acyclic(name, (), scope.derived, done)
 
 
-def _check_acyclic(name: str, chain: tuple[str, ...], derived: Mapping[str, Derived]) -> None:
+def _check_acyclic(
+    name: str, chain: tuple[str, ...], derived: Mapping[str, Derived], done: set[str]
+) -> None:
+    if name in done:
+        return
     if name in chain:
         way = " -> ".join([*chain[chain.index(name) :], name])
         raise ConfigError(f"collection {name!r} is made from itself: {way}", location_of(chain[0]))
     for source in derived[name].sources if name in derived else ():
-        _check_acyclic(source, (*chain, name), derived)
+        _check_acyclic(source, (*chain, name), derived, done)
+    done.add(name)
 
 
 def _table(name: str, table: TableConfig, config: HistoConfig) -> Table:

@@ -101,9 +101,11 @@ class CategoryAxis(StrictModel):
 
     @model_validator(mode="after")
     def _is_unique(self) -> CategoryAxis:
-        for index, value in enumerate(self.categories):
-            if value in self.categories[:index]:
+        seen: set[int] = set()
+        for value in self.categories:
+            if value in seen:
                 raise ValueError(f"category {value} stands twice")
+            seen.add(value)
         _check_integers(*self.categories)
         return self
 
@@ -115,6 +117,21 @@ class BooleanAxis(StrictModel):
 
 
 Axis = RegularAxis | VariableAxis | IntegerAxis | CategoryAxis | BooleanAxis
+
+
+def cells(axis: Axis) -> int:
+    """Return the number of bins of an axis, flow bins included."""
+    match axis:
+        case VariableAxis():
+            return len(axis.edges) + 1
+        case IntegerAxis():
+            return axis.stop - axis.start + 2
+        case CategoryAxis():
+            return len(axis.categories) + 1
+        case BooleanAxis():
+            return 2
+    return axis.bins + 2
+
 
 _AXIS_FORMS = (
     "[bins, start, stop], {log: [bins, start, stop]}, {edges: [...]}, {integer: [start, stop]}, "

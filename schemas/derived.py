@@ -13,9 +13,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.errors import ConfigError
 from schemas.events import Array
 from schemas.expressions import Node
 from schemas.syntax import Expression
+
+MAX_OBJECTS = 100_000_000
+"""Objects of a derived collection in one block of events: 1.6 GB of indices for pairs."""
 
 Index = NDArray[np.int64]
 Kind = Literal["filter", "highest", "union", "pairs", "best"]
@@ -108,6 +112,33 @@ class Made:
 
     offsets: Index
     index: Mapping[str, Index]
+
+
+def check_size(what: Derivation, offsets: Sequence[Index]) -> None:
+    """Refuse to make more objects than memory holds: pairs of pairs grow with the fourth power.
+
+    Parameters
+    ----------
+    what
+        The derived collection.
+    offsets
+        Of its sources.
+
+    Raises
+    ------
+    ConfigError
+        If there would be more than `MAX_OBJECTS`.
+    """
+    counts = [np.diff(own).astype(np.float64) for own in offsets]
+    numbers = np.sum(counts, axis=0)
+    if what.kind == "pairs":
+        numbers = counts[0] * (counts[-1] if len(counts) > 1 else (counts[0] - 1) / 2)
+    total = float(np.sum(numbers))
+    if total > MAX_OBJECTS:
+        raise ConfigError(
+            f"collection {what.name!r} would have {total:.3g} objects in {len(numbers)} events; "
+            f"{MAX_OBJECTS} fit into memory: filter what it is made of, or make smaller partitions"
+        )
 
 
 def take_filter(mask: NDArray[np.bool_], offsets: Index) -> Made:

@@ -237,6 +237,7 @@ class Evaluator:
 
     def _derive(self, what: Derivation) -> Made:
         sources = [self.offsets(source) for source in what.sources]
+        derived.check_size(what, sources)
         condition = None if what.condition is None else self._full(what.condition, sources[0])
         match what.kind, sources:
             case "union", _:

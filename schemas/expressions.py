@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.errors import ConfigError, Location
 from schemas.event_schema import EVENT
 from schemas.events import Array
 from schemas.operations import REDUCTIONS
 
 CONSTANT = ""
 """Level of a number that is the same for all events."""
+
+MAX_DEPTH = 200
+"""Levels of computations inside each other; more cannot be sent to other processes."""
 
 MAX_KEY = 4_000
 """Characters of a key that is still written out."""
@@ -161,6 +166,58 @@ class Columns(Protocol):
 
     def column(self, collection: str, field: str) -> Array:
         """Return a flat column."""
+
+
+@contextmanager
+def following_names() -> Iterator[None]:
+    """Turn the end of Python's stack, where names lead to names, into an error of this project.
+
+    Raises
+    ------
+    ConfigError
+        Instead of a RecursionError.
+    """
+    try:
+        yield
+    except RecursionError:
+        raise ConfigError(
+            "selections, definitions, tables or collections use each other too many levels deep; "
+            "write some of them out"
+        ) from None
+
+
+def check_depth(nodes: Iterable[Node], what: str, location: Location | None = None) -> None:
+    """Refuse computations that are nested too deeply.
+
+    Parameters
+    ----------
+    nodes
+        To be computed.
+    what
+        What they are for, for the message.
+    location
+        Where that stands.
+
+    Raises
+    ------
+    ConfigError
+        If there are more than `MAX_DEPTH` levels.
+    """
+    depths: dict[int, int] = {}
+    waiting = list(nodes)
+    while waiting:
+        node = waiting[-1]
+        missing = [part for part in node.parts if id(part) not in depths]
+        if missing:
+            waiting.extend(missing)
+            continue
+        waiting.pop()
+        depths[id(node)] = 1 + max((depths[id(part)] for part in node.parts), default=0)
+        if depths[id(node)] > MAX_DEPTH:
+            raise ConfigError(
+                f"{what}: over {MAX_DEPTH} levels of computations inside each other; split it up",
+                location,
+            )
 
 
 def apply(symbol: str, compute: Callable[..., Any], parts: tuple[Node, ...], level: str) -> Node:

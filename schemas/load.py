@@ -22,6 +22,7 @@ from schemas.errors import ConfigError, ExpressionError, Location, UsageError, n
 MAX_BYTES = 4_000_000
 MAX_NODES = 200_000  # after aliases are expanded; the largest real configuration has under 2,000
 MAX_DEPTH = 50
+MAX_FILES = 100  # of a configuration with all that it includes, counted as often as included
 
 Key = str | int
 Path_ = tuple[Key, ...]
@@ -203,7 +204,7 @@ def parse_yaml(text: str, file: str) -> Document:
     composer = _Composer(file, text)
     loader = _Loader(text)
     try:
-        _check_depth(text, composer)
+        _check_size(text, composer)
         node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         raise _not_yaml(error, composer) from error
@@ -218,10 +219,17 @@ def parse_yaml(text: str, file: str) -> Document:
     return composer.document
 
 
-def _check_depth(text: str, composer: _Composer) -> None:
-    """Refuse deep nesting before nodes are made of it: libyaml does that by recursion, in C."""
-    depth = 0
+def _check_size(text: str, composer: _Composer) -> None:
+    """Refuse many values and deep nesting before nodes, of 1 kB each, are made of them.
+
+    libyaml makes nodes by recursion, in C.
+    """
+    depth = nodes = 0
     for event in yaml.parse(text, Loader=_Loader):
+        nodes += isinstance(event, yaml.NodeEvent)
+        if nodes > MAX_NODES:
+            place = composer.place(event)
+            raise ConfigError(f"the configuration is too large: over {MAX_NODES} values", place)
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH + 1:
@@ -261,11 +269,19 @@ def load_document(path: Path) -> Document:
     ConfigError
         With the place of whatever is wrong.
     """
-    return _load(path, ())
+    return _load(path, (), [])
 
 
-def _load(path: Path, parents: tuple[Path, ...]) -> Document:
+def _load(path: Path, parents: tuple[Path, ...], sizes: list[int]) -> Document:
+    """Load a file after those of some sizes: a few files can include each other very often."""
     document = parse_yaml(_read_text(path), str(path))
+    sizes.append(len(document.values))
+    if len(sizes) > MAX_FILES or sum(sizes) > MAX_NODES:
+        raise ConfigError(
+            f"the configuration is too large: over {MAX_NODES} values or {MAX_FILES} files with "
+            "all that it includes",
+            Location(str(path)),
+        )
     included = document.data.pop("include", None)
     if included is None:
         return document
@@ -281,7 +297,7 @@ def _load(path: Path, parents: tuple[Path, ...]) -> Document:
         if not target.is_file():
             known = [str(p.name) for p in target.parent.glob("*.y*ml")]
             raise ConfigError(f"no file {str(target)!r} to include; {nearest(name, known)}", place)
-        _merge(_load(target, chain), document)
+        _merge(_load(target, chain, sizes), document)
     return document
 
 
@@ -290,7 +306,8 @@ def _read_text(path: Path) -> str:
         known = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
         hint = f"; {nearest(path.name, known)}" if known else ""
         raise UsageError(f"no configuration file {str(path)!r}{hint}")
-    content = path.read_bytes()
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise ConfigError(
             f"larger than {MAX_BYTES} bytes: not a configuration", Location(str(path))

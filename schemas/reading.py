@@ -85,6 +85,7 @@ class Reading:
 
     def value(self, node: ast.expr) -> Node:
         """Read any node."""
+        self.binder.count_step()
         match node:
             case ast.Constant(value=bool() | int() | float() as value):
                 return constant(value)

@@ -11,7 +11,7 @@ from schemas.binding import Binder
 from schemas.errors import ConfigError, nearest
 from schemas.evaluate import needed
 from schemas.event_schema import EVENT, Collection, EventSchema, Field, cheapest
-from schemas.expressions import Node
+from schemas.expressions import Node, check_depth, following_names
 from schemas.grouping import Layout, Pair
 from schemas.load import location_of
 from schemas.narrow import narrow_schema
@@ -37,6 +37,7 @@ class Plan:
     inputs: tuple[Pair, ...]
 
 
+@following_names()
 def make_plan(config: SkimConfig, layout: Layout) -> Plan:
     """Resolve a configuration against the branches of an ntuple.
 
@@ -65,6 +66,8 @@ def make_plan(config: SkimConfig, layout: Layout) -> Plan:
         events=events or None,
         weight=_weight(config.weight, stored) if config.weight is not None else None,
     )
+    nodes = [*recipe.fields.values(), *recipe.objects.values(), recipe.events, recipe.weight]
+    check_depth((node for node in nodes if node), "a definition or a cut")
     return Plan(recipe, _inputs(recipe, layout))
 
 
