@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.console import Watch, progress_bar
+from runtime.differences import report
 from runtime.inputs import OnError, choose_samples, open_samples, plan_ranges
 from runtime.scheduler import Scheduler
 from runtime.target import Target
@@ -71,6 +72,8 @@ class SkimJob:
         Of partitions that an earlier run has made.
     present
         The dataset that grows.
+    differences
+        In what the files differ, and what is done about it: one line for each field.
     """
 
     target: Target
@@ -84,6 +87,7 @@ class SkimJob:
     tasks: Sequence[SkimTask]
     receipts: Sequence[Receipt]
     present: Manifest | None
+    differences: Sequence[str]
 
 
 def prepare(
@@ -172,7 +176,7 @@ def prepare(
     ]  # fmt: skip
     return SkimJob(
         target, plan.recipe, configuration, stamp, samples, sources, opened.skipped, planned, tasks,
-        receipts, present,
+        receipts, present, report(opened.differences),
     )  # fmt: skip
 
 

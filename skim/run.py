@@ -55,6 +55,8 @@ def run(job: SkimJob, *, lock: Lock, scheduler: Scheduler, watch: Watch = progre
     KeyboardInterrupt
         If the run is stopped; says how to go on.
     """
+    for line in job.differences:
+        logger.warning("files differ: %s", line)
     with _resumable(job), watch("skimming partitions", len(job.tasks)) as advance:
         made = run_tasks(make_partition, job.tasks, scheduler=scheduler, progress=advance)
         manifest = make_manifest(job, made)
