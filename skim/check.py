@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from schemas.errors import DatasetError, InputError
+from schemas.errors import DatasetError, InputError, RemoteError
 from schemas.event_schema import EVENT, EventSchema
 from schemas.events import Array, Events, Ragged, Values
 from schemas.manifest import Partition
@@ -63,12 +63,19 @@ def check_partition(check: Check) -> list[str]:
     -------
     list of str
         A sentence for each problem, which starts with the path of the file.
+
+    Raises
+    ------
+    RemoteError
+        If it is on a server that does not answer.
     """
     path = join(check.dataset, check.partition.path)
     if not is_url(path) and not Path(path).is_file():
         return [f"{path}: is missing, or not a file"]
     try:
         problems = _check_bytes(path, check.partition)
+    except RemoteError:
+        raise  # it says nothing about the partition that the server does not answer
     except OSError as error:
         return [f"{path}: cannot be read: {error}"]
     stored = None

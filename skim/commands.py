@@ -140,11 +140,14 @@ def run(
         on_error=on_error, overwrite=overwrite, scheduler=where,
     )  # fmt: skip
     if dry_run:
+        from runtime.differences import report
         from skim.predict import predict
 
         job = look()
         for table in render_job(job, predict(job, scheduler=where)):
             print_result(table)
+        for line in report(job.differences):
+            click.echo(f"files differ: {line}")
         return
     with locked(target) as lock:
         manifest = run_skim(look(), lock=lock, scheduler=where)

@@ -161,11 +161,6 @@ def render_job(job: SkimJob, predicted: Mapping[str, Predicted]) -> Iterator[Tab
     table.caption_justify = "left"
     yield table
     yield _render_sizes(job.recipe.kept, predicted)
-    if job.differences:
-        differing = make_table("Files that differ", ["field"], [])
-        for line in job.differences:
-            differing.add_row(line)
-        yield differing
 
 
 def _render_sizes(schema: EventSchema, predicted: Mapping[str, Predicted]) -> Table:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.console import Watch, progress_bar
-from runtime.differences import report
+from runtime.differences import Difference
 from runtime.inputs import OnError, choose_samples, open_samples, plan_ranges
 from runtime.scheduler import Scheduler
 from runtime.target import Target
@@ -64,6 +64,8 @@ class SkimJob:
         The same files as the manifest lists them.
     skipped
         Files of each sample that could not be opened.
+    differences
+        Between the files, each with what is done about it.
     planned
         Number of entries to take of each file, by sample and URL.
     tasks
@@ -72,8 +74,6 @@ class SkimJob:
         Of partitions that an earlier run has made.
     present
         The dataset that grows.
-    differences
-        In what the files differ, and what is done about it: one line for each field.
     """
 
     target: Target
@@ -83,11 +83,11 @@ class SkimJob:
     samples: Mapping[str, Sequence[Ntuple]]
     sources: Mapping[str, Sequence[Source]]
     skipped: Mapping[str, Sequence[Skipped]]
+    differences: Sequence[Difference]
     planned: Mapping[str, Mapping[str, int]]
     tasks: Sequence[SkimTask]
     receipts: Sequence[Receipt]
     present: Manifest | None
-    differences: Sequence[str]
 
 
 def prepare(
@@ -175,8 +175,8 @@ def prepare(
         for where, number in number_ranges(ranges, receipts, first)
     ]  # fmt: skip
     return SkimJob(
-        target, plan.recipe, configuration, stamp, samples, sources, opened.skipped, planned, tasks,
-        receipts, present, report(opened.differences),
+        target, plan.recipe, configuration, stamp, samples, sources, opened.skipped,
+        opened.differences, planned, tasks, receipts, present,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator, Sequence
 
 from runtime.console import Watch, progress_bar
+from runtime.differences import report
 from runtime.execute import run_tasks
 from runtime.scheduler import Scheduler
 from schemas.errors import L1SkimError, RemoteError, RunError
@@ -55,7 +56,7 @@ def run(job: SkimJob, *, lock: Lock, scheduler: Scheduler, watch: Watch = progre
     KeyboardInterrupt
         If the run is stopped; says how to go on.
     """
-    for line in job.differences:
+    for line in report(job.differences):
         logger.warning("files differ: %s", line)
     with _resumable(job), watch("skimming partitions", len(job.tasks)) as advance:
         made = run_tasks(make_partition, job.tasks, scheduler=scheduler, progress=advance)

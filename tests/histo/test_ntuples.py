@@ -34,6 +34,7 @@ define:
   event: {{ht: sum(EGStaEB.pt)}}
 objects: {{TkEleL2: pt > 3}}
 events: any(TkEleL2.pt > 15) or any(TkEmL2.pt > 20)
+storage: {{narrow: {{TkEleL2.pt: 6 bits, "*.phi": 8 bits, TkEleL2.hwQual: uint8}}}}
 """
 HISTO = """
 collections:

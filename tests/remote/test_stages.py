@@ -11,7 +11,7 @@ import awkward as ak
 import pytest
 
 from schemas import open_dataset
-from schemas.errors import DatasetError, UsageError
+from schemas.errors import DatasetError, RemoteError, UsageError
 from schemas.remote import RangeReader, prefetch_columns
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def test_a_remote_output_holds_the_same_as_a_local_one(
     left = {path.name for path in (server.data / "new/dataset").rglob("*") if path.is_file()}
     assert left == {"manifest.json"} | {Path(name).name for name in contents(dataset)}
     again = skim("run", everything, "-o", output, "--files", files)
-    assert (again.exit_code, again.output) == (0, done.output)
+    assert (again.exit_code, again.stdout) == (0, done.stdout)
 
 
 def test_a_remote_output_takes_only_what_is_new(
@@ -215,6 +215,32 @@ def test_a_damaged_partition_is_an_error(
     assert done.exit_code == 1
     assert part.name in done.stderr
     assert not (tmp_path / "h.root").exists()
+
+
+def test_a_remote_dataset_is_verified(
+    server: XRootD, dataset: Path, ntuples: list[Path], skim: Command
+) -> None:
+    server.put(dataset)
+    right = skim("verify", server.url("dataset"), "--source")
+    assert right.exit_code == 0, right.output
+    part = sorted((server.data / "dataset").glob("sample=*/*.parquet"))[2]
+    content = bytearray(part.read_bytes())
+    content[len(content) // 3] ^= 1
+    part.write_bytes(content)
+    wrong = skim("verify", server.url("dataset"))
+    assert wrong.exit_code == 1
+    assert f"{part.name}: its bytes are not those that were written" in wrong.stdout
+
+
+def test_a_dataset_on_a_lost_server_is_not_found_wrong(server: XRootD, dataset: Path) -> None:
+    from skim.check import Check, check_partition
+
+    server.put(dataset)
+    opened = open_dataset(server.url("dataset"))
+    _, partition = next(iter(opened.partitions()))
+    server.kill()
+    with pytest.raises(RemoteError):
+        check_partition(Check(opened.path, "doubleele", partition, opened.schema))
 
 
 def test_a_missing_partition_is_an_error(server: XRootD, dataset: Path) -> None:

@@ -270,7 +270,7 @@ def test_files_that_are_missing_or_cut_or_no_files_are_named(copy: Path) -> None
     for path in (paths[0], paths[2], paths[4]):
         assert f"{path}: is missing, or not a file" in said
     for path in (paths[1], paths[3]):
-        assert any(text.startswith(f"{path}: has ") for text in said)
+        assert any(text.startswith(f"{path}: does not have the ") for text in said)
     assert not any(str(paths[5]) in text for text in said)
 
 
