@@ -11,7 +11,7 @@ import pytest
 
 from histo.load import read_histograms
 from histo.plan import make_plan
-from histo.sources import open_ntuples
+from histo.ntuples import open_ntuples
 from runtime.console import progress_bar
 from runtime.scheduler import Scheduler
 from schemas.histo_config import HistoConfig
