@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from schemas.errors import InputError
+from schemas.storage import is_url
 
 TREE = "TTree"
 RNTUPLE = "ROOT::RNTuple"
@@ -61,6 +63,8 @@ def open_file(url: str) -> Iterator[tuple[Any, dict[str, str]]]:
     """
     import uproot
 
+    if not is_url(url) and os.path.exists(url) and not os.path.isfile(url):
+        raise InputError(f"{url}: is not a file")  # and a pipe would be waited for
     with reading(url, "cannot be opened as a ROOT file"):
         file = uproot.open(url)
     with file:
