@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import pickle
 import struct
 import zlib
@@ -20,10 +21,13 @@ import numpy as np
 import numpy.typing as npt
 
 from histo.result import FilledHistogram, HistogramFile
-from histo.unpickle import load_histograms
+from histo.unpickle import MAX_BYTES, load_histograms
 from schemas.errors import DatasetError, UsageError
 
 logger = logging.getLogger(__name__)
+
+MAX_CELLS = 100_000_000
+"""Bins of the largest histogram that is made of few words, as UHI's standard allows."""
 
 # Above it, a double no longer tells one count from the next.
 _LARGEST_COUNT = 2**53
@@ -56,6 +60,9 @@ def read_histograms(path: Path) -> HistogramFile:
         raise UsageError(f"{path}: histograms are read from .root, .json or .pkl files")
     if not path.is_file():
         raise UsageError(f"{path}: no such file")
+    # files of ROOT are not read as a whole
+    if path.suffix != ".root" and path.stat().st_size > MAX_BYTES:
+        raise DatasetError(f"{path}: larger than {MAX_BYTES} bytes, which is too large to be read")
     try:
         return readers[path.suffix](path)
     except (
@@ -102,6 +109,9 @@ def _read_json(path: Path) -> HistogramFile:
 def _from_uhi(encoded: dict[str, Any]) -> bh.Histogram[Any]:
     from boost_histogram.serialization import from_uhi
 
+    cells = math.prod(_cells(axis) for axis in encoded["axes"])
+    if cells > MAX_CELLS:
+        raise ValueError(f"a histogram of {cells} bins, and {MAX_CELLS} are the most")
     for part in (encoded["storage"], *encoded["axes"]):
         for key, value in part.items():
             if isinstance(value, list) and key != "categories":
@@ -111,6 +121,13 @@ def _from_uhi(encoded: dict[str, Any]) -> bh.Histogram[Any]:
 
         encoded = from_sparse(encoded)
     return from_uhi(encoded)
+
+
+def _cells(axis: dict[str, Any]) -> int:
+    """Return the number of bins that an axis says it has."""
+    if axis["type"] == "regular":
+        return int(axis["bins"]) + 2
+    return max(len(axis.get("edges", ())), len(axis.get("categories", ()))) + 1
 
 
 def _read_pickle(path: Path) -> HistogramFile:
@@ -174,6 +191,8 @@ def _from_root(name: str, histogram: Any) -> FilledHistogram:
         _axis_from_root(model, underflow=bool(values.take(0, axis=i).any()))
         for i, model in enumerate(models)
     ]
+    if values.shape != tuple(model.member("fNbins") + 2 for model in models):
+        raise ValueError(f"{name} has {values.size} contents, which are not as many as its bins")
     kept = tuple(slice(0 if axis.traits.underflow else 1, None) for axis in axes)
     values, variances = values[kept], variances[kept]
     labels = tuple(model.member("fTitle") for model in models)

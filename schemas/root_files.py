@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 from schemas.errors import InputError
 from schemas.remote import root_options
+from schemas.storage import is_url
 
 TREE = "TTree"
 RNTUPLE = "ROOT::RNTuple"
@@ -63,6 +65,8 @@ def open_file(url: str) -> Iterator[tuple[Any, dict[str, str]]]:
     import uproot
 
     options = root_options(url)
+    if not is_url(url) and os.path.exists(url) and not os.path.isfile(url):
+        raise InputError(f"{url}: is not a file")  # and a pipe would be waited for
     with reading(url, "cannot be opened as a ROOT file"):
         file = uproot.open(url, **options)
     with file:
