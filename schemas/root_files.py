@@ -68,8 +68,25 @@ def open_file(url: str) -> Iterator[tuple[Any, dict[str, str]]]:
     if not is_url(url) and os.path.exists(url) and not os.path.isfile(url):
         raise InputError(f"{url}: is not a file")  # and a pipe would be waited for
     with reading(url, "cannot be opened as a ROOT file"):
+        if not is_url(url):
+            _check_length(url)
         file = uproot.open(url, **options)
     with file:
         with reading(url, "its list of contents cannot be read"):
             classes = dict(file.classnames(cycle=False))
         yield file, classes
+
+
+def _check_length(path: str) -> None:
+    """Refuse a file that ends before its header says so; uproot would find something missing."""
+    size = os.stat(path).st_size
+    with open(path, "rb") as file:
+        header = file.read(20)
+    if not size:
+        raise ValueError("it is empty, 0 bytes")
+    if header[:4] != b"root":
+        return
+    large = int.from_bytes(header[4:8], "big") >= 1_000_000
+    end = int.from_bytes(header[12:20] if large else header[12:16], "big")
+    if end > size:
+        raise ValueError(f"it is cut off after {size} of {end} bytes")

@@ -221,7 +221,10 @@ def test_a_truncated_copy_of_a_good_file_is_refused(
     path.write_bytes(whole[: len(whole) // 2])
     config = write_config(samples={"s": "cut.root"})
     result = skim("run", config, "-o", tmp_path / "out")
-    assert_refused(result, tmp_path / "out", str(path))
+    assert_refused(
+        result, tmp_path / "out", f"{path}: cannot be opened as a ROOT file: it is cut off after "
+        f"{len(whole) // 2} of {len(whole)} bytes",
+    )  # fmt: skip
 
 
 def test_an_ntuple_without_entries_is_named(
