@@ -3,14 +3,17 @@
 PYTHON ?= python3
 VENV := .venv
 NEWEST := .venv-newest
+BENCHMARK := .venv-bench
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint newest format clean
+.PHONY: help demo test lint newest bench format clean
 
 help:
 	@echo 'make demo    make a sample, skim it, fill and draw histograms (into demo/)'
 	@echo 'make test    lint, types and tests'
 	@echo 'make newest  the tests of the core on the newest Dask, without lazy arrays'
+	@echo 'make bench   measure this project and its peers side by side, into docs/benchmarks.md (25 min)'
+	@echo '             make bench BENCH=--quick takes 3 min and leaves that page alone'
 	@echo 'make format  format the code'
 	@echo 'make clean   remove what these made'
 
@@ -34,23 +37,33 @@ newest: $(NEWEST)/.test
 	$(NEWEST)/bin/python -m pytest tests/runtime tests/skim/test_run.py tests/histo/test_run.py \
 		tests/schemas/test_dataset.py
 
+# Apart from .venv: the peers bring a hundred packages along.
+bench: $(BENCHMARK)/.bench
+	$(BENCHMARK)/bin/python -m benchmarks.run $(BENCH)
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[lazy,plots]'
+	$(BIN)/python -m pip install --quiet --editable '.[lazy,plots,xrootd]'
 	touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[lazy,plots,test]'
+	$(BIN)/python -m pip install --quiet --editable '.[lazy,plots,xrootd,test]'
 	touch $@
 
 $(NEWEST)/.test: pyproject.toml
 	$(PYTHON) -m venv $(NEWEST)
 	$(NEWEST)/bin/python -m pip install --quiet --upgrade pip
-	$(NEWEST)/bin/python -m pip install --quiet --editable '.[plots,test]' 'dask>=2026.1.1' 'distributed>=2026.1.1'
+	$(NEWEST)/bin/python -m pip install --quiet --editable '.[plots,xrootd,test]' 'dask>=2026.1.1' 'distributed>=2026.1.1'
+	touch $@
+
+$(BENCHMARK)/.bench: pyproject.toml
+	$(PYTHON) -m venv $(BENCHMARK)
+	$(BENCHMARK)/bin/python -m pip install --quiet --upgrade pip
+	$(BENCHMARK)/bin/python -m pip install --quiet --editable '.[bench]'
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(NEWEST) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(NEWEST) $(BENCHMARK) benchmarks/.cache demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -6,7 +6,9 @@ from typing import Any
 
 import boost_histogram as bh
 import numpy as np
+from numpy.typing import NDArray
 
+from histo.edges import Edges
 from schemas.axes import Axis, BooleanAxis, CategoryAxis, IntegerAxis, VariableAxis
 from schemas.events import Array
 
@@ -28,6 +30,47 @@ def make_axis(axis: Axis) -> Any:
     return bh.axis.Regular(axis.bins, axis.start, axis.stop, transform=transform)
 
 
+def extent(axis: Axis) -> int:
+    """Return the number of bins of the boost-histogram axis, flow bins included."""
+    match axis:
+        case VariableAxis():
+            return len(axis.edges) + 1
+        case IntegerAxis():
+            return axis.stop - axis.start + 2
+        case CategoryAxis():
+            return len(axis.categories) + 1
+        case BooleanAxis():
+            return 2
+    return axis.bins + 2
+
+
+class Binning:
+    """The bins of an axis of the configuration, as boost-histogram has them.
+
+    Parameters
+    ----------
+    axis
+        Of the configuration.
+    """
+
+    def __init__(self, axis: Axis) -> None:
+        self.axis = axis
+        self.made = make_axis(axis)
+        self.size = extent(axis)
+        self.first = int(self.made.traits.underflow)
+        self.edges = Edges(self.made.edges) if isinstance(axis, VariableAxis) else None
+
+    def number(self, values: Array) -> NDArray[np.integer[Any]]:
+        """Return the number of the bin of each value, from 0 on, flow bins included."""
+        if self.edges is not None:
+            return self.edges.reached(values)
+        if isinstance(self.axis, CategoryAxis):
+            return _find(self.axis.categories, values)
+        numbers: NDArray[np.int32] = self.made.index(fillable(values, self.axis))
+        numbers += self.first
+        return numbers
+
+
 def fillable(values: Array, axis: Axis) -> Array:
     """Return values in a type that the axis takes, changing the bin of none.
 
@@ -40,3 +83,14 @@ def fillable(values: Array, axis: Axis) -> Array:
         values = np.clip(values, INT32.min, INT32.max)
     values = values.astype(np.int32)
     return np.clip(values, axis.start - 1, axis.stop) if isinstance(axis, IntegerAxis) else values
+
+
+def _find(categories: list[int], values: Array) -> NDArray[np.int64]:
+    """Return the position of each value among the categories, their number if it is none.
+
+    The axis of boost-histogram itself refuses to say where in its overflow bin a value is.
+    """
+    order = np.argsort(categories)
+    known = np.asarray(categories)[order]
+    places = np.minimum(np.searchsorted(known, values), len(known) - 1)
+    return np.where(known[places] == values, order[places], len(known))

@@ -51,12 +51,11 @@ def run(
       histo run configs/histo/demo.yaml --ntuples configs/skim/demo.yaml -o check.root
     """
     from histo.run import run_source
-    from histo.sources import Datasets, Source, open_ntuples
+    from histo.sources import Datasets, Source
     from histo.write import check_output, write_histograms
     from schemas.dataset import open_dataset
     from schemas.histo_config import HistoConfig
     from schemas.load import load_model
-    from schemas.skim_config import SkimConfig
 
     if bool(datasets) == (ntuples is not None):
         raise click.UsageError("give either one or more DATASET, or --ntuples SKIM_CONFIG")
@@ -67,8 +66,11 @@ def run(
     model = load_model(config, HistoConfig)
     source: Source
     if ntuples is not None:
+        from histo.ntuples import open_ntuples
+        from schemas.skim_config import load_skim_config
+
         source = open_ntuples(
-            load_model(ntuples, SkimConfig), base=ntuples.parent, files=files, only=samples,
+            load_skim_config(ntuples), base=ntuples.parent, files=files, only=samples,
             limit=events, scheduler=where, watch=progress_bar,
         )  # fmt: skip
     else:

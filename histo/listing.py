@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
+from histo.batches import Booking
 from histo.expand import Entry, expand
-from histo.plan import Booking, Plan, make_plan
+from histo.plan import Plan, make_plan
 from schemas.dataset import Dataset
 from schemas.evaluate import needed
 from schemas.event_schema import EVENT
@@ -66,7 +67,7 @@ def _shown(entry: Entry) -> str:
 
 
 def _columns(booking: Booking, plan: Plan) -> list[str]:
-    columns, _ = needed(booking.nodes(), plan.derivations)
+    columns, _ = needed(booking.nodes(), plan.derivations, [booking.level])
     return sorted(field if name == EVENT else f"{name}.{field}" for name, field in columns)
 
 

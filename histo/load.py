@@ -159,6 +159,9 @@ def _read_root(path: Path) -> HistogramFile:
     provenance: dict[str, Any] = {}
     histograms = {}
     with uproot.open(path, object_cache=None) as file:
+        size, promised = path.stat().st_size, file.file.fEND
+        if size < promised:
+            raise ValueError(f"it ends after {size} of {promised} bytes")
         for name, class_name, directory in _root_objects(file):
             if class_name[:3] in {"TH1", "TH2", "TH3"}:
                 histograms[name] = _from_root(name, directory[name.rpartition("/")[2]])

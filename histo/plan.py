@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, TypeVar
 
 import numpy as np
 
+from histo.batches import Batch, Booking, make_batches
 from histo.expand import Entry, expand
 from histo.families import Member
 from histo.vocabulary import make_scope, matched_level
-from schemas.axes import Axis, RegularAxis
+from schemas.axes import RegularAxis
 from schemas.binding import Binder
-from schemas.derived import Derivation
+from schemas.derived import SELF, Derivation
 from schemas.errors import ConfigError, ExpressionError, nearest
 from schemas.evaluate import needed
 from schemas.event_schema import EVENT, EventSchema
@@ -24,6 +25,7 @@ from schemas.expressions import (
     check_depth,
     constant,
     following_names,
+    member,
     number,
     reduce,
 )
@@ -31,69 +33,10 @@ from schemas.histo_config import Dimension, Fill, HistoConfig, Rate
 from schemas.load import location_of
 from schemas.syntax import Expression, parse
 
+T = TypeVar("T")
+
 ONE_BIN = RegularAxis(kind="regular", bins=1, start=1.0, stop=2.0)
 """Axis of counters and norms."""
-
-
-@dataclass(frozen=True)
-class Booking:
-    """One histogram to fill.
-
-    Attributes
-    ----------
-    name
-        Of the histogram, with its folder.
-    kind
-        ``fill``: values into bins; ``rate``: events above thresholds; ``norm``: events read.
-    title
-        Of the histogram.
-    axes, labels
-        One per dimension.
-    level
-        The collection, or `EVENT`: what an entry is.
-    selection
-        Condition for an entry; None for all.
-    values
-        What is filled, one node per dimension.
-    weight
-        Weight of an entry; None if it is 1.
-    unit
-        ``kHz`` for a rate curve that is normalised to the events read.
-    """
-
-    name: str
-    kind: Literal["fill", "rate", "norm"]
-    title: str
-    axes: tuple[Axis, ...]
-    labels: tuple[str, ...]
-    level: str
-    selection: Node | None = None
-    values: tuple[Node, ...] = ()
-    weight: Node | None = None
-    unit: Literal["events", "kHz"] = "events"
-
-    def nodes(self) -> list[Node]:
-        """Return everything that is computed for it."""
-        return [node for node in (*self.values, self.selection, self.weight) if node is not None]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Histograms that differ by their selection only, and are filled together.
-
-    Attributes
-    ----------
-    indices
-        Their positions among the bookings.
-    first
-        One of them.
-    selections
-        One for each.
-    """
-
-    indices: tuple[int, ...]
-    first: Booking
-    selections: tuple[Node | None, ...]
 
 
 @dataclass(frozen=True)
@@ -157,31 +100,15 @@ def make_plan(config: HistoConfig, schema: EventSchema, modules: Collection[str]
     for derivation in derivations.values():
         check_depth(derivation.nodes(), f"collection {derivation.name!r}")
     nodes = [node for booking in bookings for node in booking.nodes()]
-    columns, collections = needed(nodes, derivations)
-    for booking in bookings:
-        if booking.level != EVENT and booking.level not in derivations:
-            collections.add(booking.level)
+    levels = {booking.level for booking in bookings}
+    columns, collections = needed(nodes, derivations, levels)
     return Plan(
         bookings,
-        _batches(bookings),
+        make_batches(bookings),
         derivations,
         frozenset(columns),
         frozenset(collections),
         planner.resolved,
-    )
-
-
-def _batches(bookings: Sequence[Booking]) -> tuple[Batch, ...]:
-    groups: dict[tuple[object, ...], list[int]] = {}
-    for index, booking in enumerate(bookings):
-        weight = "" if booking.weight is None else booking.weight.key
-        values = tuple(node.key for node in booking.values)
-        # two equal axes that are not one object make two batches, which costs little
-        axes = tuple(id(axis) for axis in booking.axes)
-        groups.setdefault((booking.kind, booking.level, weight, values, axes), []).append(index)
-    return tuple(
-        Batch(tuple(indices), bookings[indices[0]], tuple(bookings[i].selection for i in indices))
-        for indices in groups.values()
     )
 
 
@@ -194,6 +121,7 @@ class _Planner:
         self.binder = Binder(self.scope)
         self.resolved: dict[tuple[str, str], str] = {}
         self._parsed: dict[int, Expression] = {}
+        self._made: dict[tuple[object, ...], Any] = {}
 
     def parse(self, text: str) -> Expression:
         """Parse a text of the configuration, each once: families use it many times."""
@@ -227,58 +155,98 @@ class _Planner:
                 location_of(collection),
             )
 
+    def once(self, key: tuple[object, ...], make: Callable[[], T]) -> T:
+        """Make what the thousands of histograms of a family share once."""
+        if key not in self._made:
+            self._made[key] = make()
+        made: T = self._made[key]
+        return made
+
     def filled(self, entry: Entry, fill: Fill) -> Booking:
-        level, names, selection = self.level(entry)
-        if fill.per_event is not None:
-            if names == EVENT:
-                raise ConfigError(
-                    "'per_event' is computed from the objects of a collection; give one under "
-                    "'for', or use 'of'",
-                    location_of(fill.per_event),
-                )
-            values = [self.binder.per_event(self.parse(fill.per_event), names, selection)]
-            selection, level = None, EVENT
+        gen = entry.gen.name if entry.gen else None
+        which = (entry.kind, entry.collection, entry.member.name, entry.match, gen)
+        level, names, selection = self.once(which, lambda: self.level(entry))
+        dimensions = self.once((id(fill),), lambda: fill.dimensions)
+        shown = [fill.per_event or dimension.of or entry.key for dimension in dimensions]
+        if fill.per_event is None:
+            values = self.once(
+                (id(fill), entry.kind, level, names),
+                lambda: self.values(entry, dimensions, level, names),
+            )
         else:
-            values = [self.value(d.of, entry, names) for d in fill.dimensions]
-        if entry.kind == "numerator":
-            values = [self.at(level, self.binder.take(level, "gen", node)) for node in values]
-        shown = [fill.per_event or dimension.of or entry.key for dimension in fill.dimensions]
-        for node, dimension, text in zip(values, fill.dimensions, shown, strict=True):
-            _check_axis(node, dimension, text, entry.name)
-        labels = [
-            dimension.label or str(text)
-            for dimension, text in zip(fill.dimensions, shown, strict=True)
-        ]
+            values = (self.per_event(fill.per_event, entry, names, selection),)
+            _check_axis(values[0], dimensions[0], fill.per_event, entry.name)
+            selection, level = None, EVENT
         return Booking(
             name=entry.name,
             kind="fill",
             title=fill.title or _title(entry),
-            axes=tuple(dimension.axis for dimension in fill.dimensions),
-            labels=tuple(labels),
+            axes=tuple(dimension.axis for dimension in dimensions),
+            labels=tuple(d.label or str(text) for d, text in zip(dimensions, shown, strict=True)),
             level=level,
             selection=selection,
-            values=tuple(values),
+            values=values,
             weight=self.weight(entry, level, names),
         )
 
+    def values(
+        self, entry: Entry, dimensions: Sequence[Dimension], level: str, names: str
+    ) -> tuple[Node, ...]:
+        """Bind what is filled into each dimension."""
+        values = [self.value(dimension.of, entry, names) for dimension in dimensions]
+        if entry.kind == "numerator":
+            values = [broadcast(self.binder.take(level, "gen", node), level) for node in values]
+        for node, dimension in zip(values, dimensions, strict=True):
+            _check_axis(node, dimension, dimension.of or entry.key, entry.name)
+        return tuple(values)
+
     def level(self, entry: Entry) -> tuple[str, str, Node | None]:
-        """Return what an entry is, whose names expressions use, and the selection."""
+        """Return what an entry is, whose names expressions use, and the selection.
+
+        Matched objects are chosen from the pairs within reach, which all selections on the objects
+        of a collection share. To be chosen is one more condition on these pairs, so that what is
+        filled is computed, and counted, once for all of them.
+        """
+        collection = str(entry.collection)
         if entry.gen is None:
-            selection = self.selection(entry.member, entry.collection)
-            return str(entry.collection), str(entry.collection), selection
-        to = str(self.config.matches[entry.match].to)
-        gen = self.selection(entry.gen, to)
+            return collection, collection, self.selection(entry.member, collection)
         if entry.kind == "denominator":
-            return to, to, gen
-        matched = matched_level(entry.match, entry.collection, entry.member)
+            to = str(self.config.matches[entry.match].to)
+            return to, to, self.selection(entry.gen, to)
+        matched, within, gen = self.matched(entry)
+        chosen: Node = member(within, matched)
+        if gen is not None:
+            chosen = apply("and", np.logical_and, (chosen, gen), within)
+        names = within
+        if entry.kind == "numerator":
+            names = str(self.config.matches[entry.match].to)
+        return within, names, chosen
+
+    def matched(self, entry: Entry) -> tuple[str, str, Node | None]:
+        """Return the collections of matched objects and of the pairs, and the selection on them."""
+        matched = matched_level(entry.match, str(entry.collection), entry.member)
         self.selection(entry.member, str(entry.collection))
         self.binder.derive(matched)
+        (within,) = self.scope.derived[matched].sources
+        to = str(self.config.matches[entry.match].to)
+        gen = self.selection(entry.gen, to) if entry.gen else None
         if gen is not None:
-            gen = self.at(matched, self.binder.take(matched, "gen", gen))
-        return matched, to if entry.kind == "numerator" else matched, gen
+            gen = broadcast(self.binder.take(within, "gen", gen), within)
+        return matched, within, gen
 
-    def at(self, level: str, node: Node) -> Node:
-        return broadcast(node, level)
+    def per_event(self, text: str, entry: Entry, names: str, selection: Node | None) -> Node:
+        """Bind a value per event, of a matching one from the matched objects."""
+        if names == EVENT:
+            raise ConfigError(
+                "'per_event' is computed from the objects of a collection; give one under 'for', "
+                "or use 'of'",
+                location_of(text),
+            )
+        if entry.gen is not None:
+            names, _, selection = self.matched(entry)
+            if selection is not None:
+                selection = self.binder.take(names, SELF, selection)
+        return self.binder.per_event(self.parse(text), names, selection)
 
     def rate(self, entry: Entry, rate: Rate) -> Booking:
         selection = self.selection(entry.member, entry.collection)
@@ -287,15 +255,13 @@ class _Planner:
             raise ConfigError(
                 f"histogram {entry.name!r}: a rate curve needs a number", location_of(entry.key)
             )
-        if entry.collection != EVENT:
-            value, selection = reduce("max", value, _without_nan(value, selection)), None
         return Booking(
             name=entry.name,
             kind="rate",
             title=rate.title or f"rate of {_title(entry)}",
             axes=(rate.axis,),
             labels=(rate.label or str(rate.of or entry.key),),
-            level=EVENT,
+            level=str(entry.collection),
             selection=selection,
             values=(value,),
             weight=self.weight(entry, EVENT, EVENT),
@@ -355,20 +321,8 @@ class _Planner:
         if node.is_condition:
             raise expression.error("a weight is a number, and this is a condition")
         if entry.kind == "numerator":
-            node = self.at(level, self.binder.take(level, "gen", node))
+            node = broadcast(self.binder.take(level, "gen", node), level)
         return node
-
-
-def _without_nan(value: Node, selection: Node | None) -> Node | None:
-    """Leave objects without a number out of those that a rate is about."""
-    if value.dtype.kind != "f":
-        return selection
-    number = apply(
-        "not", np.logical_not, (apply("isnan", np.isnan, (value,), value.level),), value.level
-    )
-    if selection is None:
-        return number
-    return apply("and", np.logical_and, (selection, number), value.level)
 
 
 def _title(entry: Entry) -> str:

@@ -9,9 +9,10 @@ from functools import partial
 import boost_histogram as bh
 import numpy as np
 
+from histo.batches import Booking
 from histo.book import make_axis
 from histo.fill import Filled, fill, merge
-from histo.plan import Booking, Plan, make_plan
+from histo.plan import Plan, make_plan
 from histo.rates import COLLISION_RATE, cumulative
 from histo.result import FilledHistogram, HistogramFile
 from histo.sources import Block, Datasets, Source
@@ -100,9 +101,7 @@ def run_source(
     events_read = sum(block.events_read for block in blocks)
     histograms = [
         _histogram(booking, values, variances, events_read)
-        for booking, values, variances in zip(
-            plan.bookings, filled.values, filled.variances, strict=True
-        )
+        for booking, (values, variances) in zip(plan.bookings, filled.contents(plan), strict=True)
     ]
     normalised = config.normalised()
     return HistogramFile(

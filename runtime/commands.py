@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
+import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import IO, Any, NoReturn
 
 import click
 
 from runtime.console import configure_logging
 from schemas.errors import L1SkimError, nearest
+from schemas.retry import RETRIES, Patience
+from schemas.tally import tallying
 
 _DEBUG = "runtime.debug"  # keys of the memory that a command shares with its group
 _VERBOSITY = "runtime.verbosity"
 
 INTERRUPTED = 130
 """Exit code of a command that was interrupted, as shells expect it: 128 + SIGINT."""
+
+TERMINATED = 143
+"""Exit code of a command that was told to end, as batch systems do: 128 + SIGTERM."""
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was told to end (SIGTERM), which it does as it does after Ctrl-C."""
 
 
 class CommandGroup(click.Group):
@@ -47,7 +60,7 @@ class CommandGroup(click.Group):
     def __init__(
         self, name: str, lazy_commands: Mapping[str, tuple[str, str]], **attributes: Any
     ) -> None:
-        super().__init__(name, **attributes)
+        super().__init__(name, **{"epilog": _environment(), **attributes})
         self.lazy_commands = dict(lazy_commands)
         self.params.extend(_common_options())
         click.version_option(package_name="l1skim", prog_name=name)(self)
@@ -101,16 +114,19 @@ class CommandGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and end as its errors demand."""
         try:
-            return super().invoke(ctx)
+            with _terminable(), _retries_shown():
+                return super().invoke(ctx)
         except click.UsageError as error:
             raise _Misused.of(error) from error
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise  # click's own ways to end
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             if ctx.meta.get(_DEBUG):
                 traceback.print_exc()
-            click.echo("\nInterrupted.", err=True)
-            ctx.exit(INTERRUPTED)
+            terminated = isinstance(error, Terminated)
+            what = "Terminated" if terminated else "Interrupted"
+            click.echo(f"\n{what}: {error}." if str(error) else f"\n{what}.", err=True)
+            _exit_at_once(ctx, TERMINATED if terminated else INTERRUPTED)
         except L1SkimError as error:
             _end(ctx, str(error), error.exit_code)
         except BrokenPipeError:
@@ -142,6 +158,30 @@ class _Misused(click.UsageError):
             click.echo(f"{self.ctx.get_usage()}; more with --help", file, err=True)
 
 
+@contextlib.contextmanager
+def _retries_shown() -> Iterator[None]:
+    """Say at the end how often servers had to be asked again: what works may still work badly."""
+    with tallying() as tally:
+        try:
+            yield
+        finally:
+            retries = tally.counts.get(RETRIES, 0)
+            if retries:
+                what = "1 retry" if retries == 1 else f"{retries} retries"
+                click.echo(f"{what} of remote requests", err=True)
+
+
+def _environment() -> str:
+    """Describe the variables that all commands read."""
+    default = Patience()
+    return f"""\b
+    Environment:
+      L1SKIM_REMOTE_TIMEOUT   Seconds in which a server has to answer.  [default: {default.timeout}]
+      L1SKIM_REMOTE_ATTEMPTS  How often a server is asked.  [default: {default.attempts}]
+      L1SKIM_REMOTE_WAIT      Seconds before it is asked again.  [default: {default.wait:g}]
+    """
+
+
 def _common_options() -> list[click.Option]:
     """Make the options that a group and each of its commands have."""
     return [
@@ -170,6 +210,34 @@ def _set_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 def _set_verbosity(ctx: click.Context, _: click.Parameter, value: int) -> None:
     ctx.meta[_VERBOSITY] = ctx.meta.get(_VERBOSITY, 0) + value
     configure_logging(ctx.meta[_VERBOSITY])
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Make SIGTERM end this process as Ctrl-C does: cleaning up behind it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread has signals
+        return
+
+    def stop(*_: object) -> NoReturn:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _exit_at_once(ctx: click.Context, exit_code: int) -> NoReturn:
+    """End the process, without waiting for tasks that go on in threads."""
+    from runtime.threads import busy_threads
+
+    if busy_threads():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(exit_code)
+    ctx.exit(exit_code)
 
 
 def _end(ctx: click.Context, message: str, exit_code: int = 1) -> NoReturn:

@@ -1,15 +1,15 @@
-"""Files of one kind that differ: which fields, where, and what the configuration says to that."""
+"""Files of one kind that differ: what a dataset of them holds, and what the configuration fills."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 
 import numpy as np
 
-from schemas.errors import ConfigError, InputError, nearest
+from schemas.errors import ConfigError, nearest
 from schemas.event_schema import EVENT, Collection, EventSchema, Field, cheapest, nest, unnest
 from schemas.grouping import Layout, Pair
 from schemas.load import location_of
@@ -18,46 +18,7 @@ from schemas.recipe import restrict
 from schemas.skim_config import Drift
 from schemas.trees import Input, Ntuple
 
-_LISTED = 10
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A field that a file has in another way than the others, or not at all.
-
-    Attributes
-    ----------
-    url
-        The file.
-    pair
-        Collection and field.
-    branch
-        Name of its branch, in the file or in others.
-    found
-        Its type in the file; empty if it is missing.
-    expected
-        What the schema says, or most files have.
-    remedy
-        What the configuration says to do; empty if nothing.
-    whole
-        Whether the file has nothing at all of the collection.
-    """
-
-    url: str
-    pair: Pair
-    branch: str
-    found: str
-    expected: str
-    remedy: str = ""
-    whole: bool = False
-
-    def __str__(self) -> str:
-        """Say what is wrong, without the file."""
-        if self.whole:
-            return f"has no branch of {self.pair[0]}, which other files have"
-        if not self.found:
-            return f"has no branch {self.branch!r}, which other files have"
-        return f"branch {self.branch!r} holds {self.found}, and {self.expected} is expected"
+_WILDCARDS = frozenset("*?[")
 
 
 def merge_layouts(ntuples: Sequence[Ntuple], form: NtupleFormat, drift: Drift) -> Layout:
@@ -69,26 +30,31 @@ def merge_layouts(ntuples: Sequence[Ntuple], form: NtupleFormat, drift: Drift) -
     """
     first: dict[Pair, Ntuple] = {}
     types: dict[Pair, Counter[str]] = {}
+    kinds: dict[str, Counter[str]] = {}
     unsupported: dict[str, str] = {}
     for ntuple in ntuples:
         unsupported |= ntuple.layout.unsupported
-        for pair, info in _fields(ntuple.layout.schema):
+        for owner, collection in ntuple.layout.schema.collections.items():
+            kinds.setdefault(owner, Counter())[collection.kind] += 1
+        for pair, info in fields_of(ntuple.layout.schema):
             first.setdefault(pair, ntuple)
             types.setdefault(pair, Counter())[info.type] += 1
     collections: dict[str, Collection] = {}
     for (owner, name), ntuple in first.items():
         found = ntuple.layout.schema.collections[owner]
-        known = collections.setdefault(owner, found.model_copy(update={"fields": {}}))
+        [(kind, _)] = kinds[owner].most_common(1)
+        known = collections.setdefault(owner, found.model_copy(update={"kind": kind, "fields": {}}))
         [(usual, _)] = types[owner, name].most_common(1)
-        kind = form.info(owner, name).type or usual
+        chosen = form.info(owner, name).type or usual
         if matches(drift.widen, (owner, name)):
-            kind = _widest([kind, *types[owner, name]])
-        known.fields[name] = found.fields[name].model_copy(update={"type": kind})
+            chosen = _widest([chosen, *types[owner, name]])
+        known.fields[name] = found.fields[name].model_copy(update={"type": chosen})
     places = {pair: ntuple.layout.branches[pair] for pair, ntuple in first.items()}
     return Layout(EventSchema(collections=collections), places, unsupported=unsupported)
 
 
-def _fields(schema: EventSchema) -> Iterator[tuple[Pair, Field]]:
+def fields_of(schema: EventSchema) -> Iterator[tuple[Pair, Field]]:
+    """Iterate over all fields of a schema."""
     for owner, collection in schema.collections.items():
         for name, info in collection.fields.items():
             yield (owner, name), info
@@ -118,7 +84,7 @@ def holds(wide: np.dtype[np.generic], narrow: np.dtype[np.generic]) -> bool:
 
 
 def check_drift(drift: Drift, schema: EventSchema) -> None:
-    """Refuse what says nothing about any field, and values that a field cannot hold.
+    """Refuse what says nothing about any field, and values that a named field cannot hold.
 
     Raises
     ------
@@ -126,15 +92,23 @@ def check_drift(drift: Drift, schema: EventSchema) -> None:
         With the place of the entry.
     """
     for pattern in (*drift.fill, *drift.widen):
-        found = [info for pair, info in _fields(schema) if matches([pattern], pair)]
-        place = location_of(pattern)
+        found = {pair: info for pair, info in fields_of(schema) if matches([pattern], pair)}
         if not found:
-            hint = nearest(pattern, [".".join(pair) for pair, _ in _fields(schema)])
-            raise ConfigError(f"drift: no file has a field {str(pattern)!r}; {hint}", place)
-        for info in found if pattern in drift.fill else ():
-            if info.depth or not _can_be(drift.fill[pattern], info.dtype):
-                value = drift.fill[pattern]
-                raise ConfigError(f"drift: {value!r} is no value of type {info.type}", place)
+            hint = nearest(pattern, [".".join(pair) for pair, _ in fields_of(schema)])
+            message = f"drift: no file has a field {str(pattern)!r}; {hint}"
+            raise ConfigError(message, location_of(pattern))
+        # what a pattern is for, it must hold only where it is used: see filling
+        if pattern in drift.fill and not _WILDCARDS.intersection(pattern):
+            for pair, info in found.items():
+                _check_value(drift.fill[pattern], pair, info, pattern)
+
+
+def _check_value(value: float, pair: Pair, info: Field, pattern: str) -> None:
+    if info.depth or not _can_be(value, info.dtype):
+        raise ConfigError(
+            f"drift: {value!r} is no value of {'.'.join(pair)}, which holds {info.type}",
+            location_of(pattern),
+        )
 
 
 def _can_be(value: float, dtype: np.dtype[np.generic]) -> bool:
@@ -142,96 +116,42 @@ def _can_be(value: float, dtype: np.dtype[np.generic]) -> bool:
     if dtype.kind == "b" or isinstance(value, bool):
         return dtype.kind == "b" and isinstance(value, bool)
     if dtype.kind == "f":
-        return True
+        return not math.isfinite(value) or abs(value) <= float(np.finfo(dtype.name).max)
     limits = np.iinfo(dtype.name)
-    return int(value) == value and limits.min <= value <= limits.max
+    return math.isfinite(value) and int(value) == value and limits.min <= value <= limits.max
 
 
-def find_differences(
-    ntuples: Sequence[Ntuple], layout: Layout, inputs: Sequence[Pair], drift: Drift
-) -> list[Difference]:
-    """Compare the files with what all of them should have.
+def filling(drift: Drift, pair: Pair, info: Field) -> float | None:
+    """Return the value that the configuration states for a field: that of the first match.
 
-    Parameters
-    ----------
-    ntuples
-        The files.
-    layout
-        From `merge_layouts`.
-    inputs
-        The fields that are read; others may differ.
-    drift
-        What the configuration says to differences.
+    Raises
+    ------
+    ConfigError
+        If it is no value of the field's type.
     """
-    compared = (_compare(ntuple, layout, pair, drift) for ntuple in ntuples for pair in inputs)
-    return [difference for difference in compared if difference]
-
-
-def _compare(ntuple: Ntuple, layout: Layout, pair: Pair, drift: Drift) -> Difference | None:
-    owner, name = pair
-    wanted = layout.schema.collections[owner]
-    expected = wanted.fields[name].type
-    own = ntuple.layout.schema.collections.get(owner)
-    if own is None or name not in own.fields:
-        branch = str(layout.branches[pair])
-        has_objects = own is not None or wanted.kind != "list"  # else how many would be filled?
-        value = _fill(drift, pair) if has_objects else None
-        remedy = "" if value is None else f"filled with {value}"
-        return Difference(ntuple.url, pair, branch, "", expected, remedy, whole=own is None)
-    branch, found = str(ntuple.layout.branches[pair]), own.fields[name].type
-    if own.kind != wanted.kind and "list" in (own.kind, wanted.kind):
-        one, many = "one value an event", "any number of values an event"
-        found, expected = (many if known.kind == "list" else one for known in (own, wanted))
-        return Difference(ntuple.url, pair, branch, found, expected)
-    if found == expected:
-        return None
-    same_depth = unnest(found)[1] == unnest(expected)[1]
-    exact = holds(np.dtype(unnest(expected)[0]), np.dtype(unnest(found)[0]))
-    widened = matches(drift.widen, pair) and same_depth and exact
-    remedy = f"widened to {expected}" if widened else ""
-    return Difference(ntuple.url, pair, branch, found, expected, remedy)
-
-
-def _fill(drift: Drift, pair: Pair) -> float | None:
-    """Return the value that the configuration states for a field."""
-    return next((v for pattern, v in drift.fill.items() if matches([pattern], pair)), None)
-
-
-def unresolved(differences: Iterable[Difference]) -> dict[str, str]:
-    """Return what is wrong with each file that differs without a remedy."""
-    wrong: dict[str, list[str]] = {}
-    for difference in differences:
-        if not difference.remedy:
-            wrong.setdefault(difference.url, []).append(str(difference))
-    return {
-        url: f"{url}: {_first('; ', list(dict.fromkeys(found)))}" for url, found in wrong.items()
-    }
-
-
-def refuse(wrong: Mapping[str, str]) -> InputError:
-    """Make the error for files that differ, which names them all."""
-    separator = "; " if len(wrong) == 1 else "\n"
-    remedy = "say under 'drift' what to do (fill, widen), or leave such files out"
-    return InputError(f"{_first(separator, list(wrong.values()))}{separator}{remedy}")
-
-
-def _first(separator: str, texts: Sequence[str]) -> str:
-    more = [f"and {len(texts) - _LISTED} more"] if len(texts) > _LISTED else []
-    return separator.join([*texts[:_LISTED], *more])
+    for pattern, value in drift.fill.items():
+        if matches([pattern], pair):
+            if info.depth:
+                return None
+            _check_value(value, pair, info, pattern)
+            return value
+    return None
 
 
 def make_input(ntuple: Ntuple, layout: Layout, inputs: Sequence[Pair], drift: Drift) -> Input:
     """Say how to read fields from one file, all of whose differences have remedies."""
-    own = ntuple.layout
+    own, schema = ntuple.layout, layout.schema
     present = {pair: own.branches[pair] for pair in inputs if pair in own.branches}
     fills = {
-        pair: value
-        for pair in inputs
-        if pair not in present and (value := _fill(drift, pair)) is not None
+        (owner, name): value
+        for owner, name in inputs
+        if (owner, name) not in present
+        and (value := filling(drift, (owner, name), schema.collections[owner].fields[name]))
+        is not None
     }
     # where all that is read of a collection is missing, something has to tell how many objects
-    for owner in {o for o, _ in fills if layout.schema.is_list(o)} - {o for o, _ in present}:
-        pair = owner, cheapest(own.schema.collections[owner].fields)
+    for owner in sorted({o for o, _ in fills if schema.is_list(o)} - {o for o, _ in present}):
+        pair = owner, _counting(own.schema.collections[owner], schema.collections[owner])
         present[pair] = own.branches[pair]
     owners = {owner for owner, _ in present}
     counters = {name: place for name, place in own.counters.items() if name in owners}
@@ -239,8 +159,14 @@ def make_input(ntuple: Ntuple, layout: Layout, inputs: Sequence[Pair], drift: Dr
     return Input(
         url=ntuple.url,
         branches=present,
-        schema=restrict(layout.schema, [*present, *fills]),
+        schema=restrict(schema, [*present, *fills]),
         counters=counters,
         fills=fills,
         numbers={place: found for place, found in ntuple.numbers.items() if place in places},
     )
+
+
+def _counting(own: Collection, merged: Collection) -> str:
+    """Return the field to count objects by, if possible one of the type that all files have."""
+    same = {name: i for name, i in own.fields.items() if i.type == merged.fields[name].type}
+    return cheapest(same or own.fields)

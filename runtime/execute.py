@@ -1,10 +1,9 @@
 """Run one function over many partitions, on threads, processes or a cluster alike.
 
 Dask carries opaque tasks, one a partition, and never sees an array. The graph is a plain
-dictionary, the oldest of Dask's interfaces and the one that its threads, its processes and
-its clusters all take in every release. It is also the cheapest: on two cores 1,000 empty tasks
-with their merges take 0.1 s and 10,000 take 1 s on threads, where `dask.delayed` needs 0.4 s
-for the first 1,000 already.
+dictionary, the oldest of Dask's interfaces and the one that its processes and its clusters take in
+every release. Threads of this process take it without Dask, which costs more to import than what
+they often have to do, see `runtime.threads`.
 
 ::
 
@@ -23,7 +22,7 @@ from uuid import uuid4
 
 from runtime.scheduler import Scheduler
 from runtime.work import Graph, Key, Work
-from schemas.tally import Tally, step, tallying
+from schemas.tally import Tally, absorb, step, tallying
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -58,7 +57,7 @@ def run_tasks(
     progress
         Called in this process with the number of tasks that have just finished.
     tally
-        What all tasks tallied is added to it.
+        What all tasks tallied is added to it, and to the tally that is open here.
 
     Returns
     -------
@@ -178,11 +177,12 @@ class _Merge(Generic[R]):
 def _open(outcome: Outcome[R], tally: Tally | None) -> R:
     if tally is not None:
         tally.add(outcome.tally)
+    absorb(outcome.tally)
     return outcome.result
 
 
 def _is_trivial(tasks: Sequence[Any], scheduler: Scheduler) -> bool:
-    """Tell whether Dask, whose import takes 0.1 s, could do nothing that a call does not."""
+    """Tell whether threads could do nothing that a call does not."""
     return len(tasks) == 1 and scheduler.kind == "threads"
 
 
@@ -248,9 +248,14 @@ def _compute(
         from runtime.cluster import run_on_cluster
 
         return run_on_cluster(work, scheduler)
-    from runtime.local import run_locally
+    workers = min(scheduler.workers, len(tasks))
+    if scheduler.kind == "processes":
+        from runtime.processes import run_in_processes
 
-    return run_locally(work, scheduler)
+        return run_in_processes(work, workers)
+    from runtime.threads import run_in_threads
+
+    return run_in_threads(work, workers)
 
 
 def _ignore(_: int) -> None:

@@ -10,7 +10,9 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from schemas.errors import InputError, UsageError, nearest
+from schemas.errors import InputError, RemoteError, UsageError, nearest
+from schemas.retry import retry
+from schemas.xrootd import is_xrootd
 
 
 def is_url(path: str) -> bool:
@@ -70,6 +72,10 @@ def expand(pattern: str, base: Path | None = None) -> list[str]:
 
 
 def _expand_url(pattern: str) -> list[str]:
+    if is_xrootd(pattern):
+        from runtime.remote_glob import expand_xrootd
+
+        return expand_xrootd(pattern)
     # a question mark begins the query of a web address
     wildcards = "*[" if pattern.startswith(("http://", "https://")) else "*?["
     if not any(character in pattern for character in wildcards):
@@ -78,7 +84,9 @@ def _expand_url(pattern: str) -> list[str]:
 
     try:
         filesystem, path = url_to_fs(pattern)
-        found = filesystem.glob(path)
+        found = retry(lambda: filesystem.glob(path), f"{pattern}: cannot be listed")
+    except RemoteError:
+        raise
     except (ImportError, ValueError) as error:  # no package for, or no knowledge of the protocol
         raise UsageError(f"cannot list {pattern!r}: {error}") from error
     except OSError as error:
@@ -110,7 +118,7 @@ def _absence(part: str, parents: list[str]) -> str:
 
 
 @contextlib.contextmanager
-def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replace_file(path: str | os.PathLike[str], *, flush: bool = True) -> Iterator[Path]:
     """Write a file under a temporary name, then put it in its place in one step.
 
     Whoever looks sees the old file or the new one whole, even after a power cut.
@@ -119,6 +127,9 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     ----------
     path
         The local file to create or to replace. Its folder must exist.
+    flush
+        Whether to wait until the file is on disk, some milliseconds. Without it a power cut may
+        leave an empty or an old file.
 
     Yields
     ------
@@ -135,17 +146,20 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         yield temporary
-        _sync(temporary)
+        if flush:
+            sync(temporary)
         os.replace(temporary, target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    if not flush:
+        return
     with contextlib.suppress(OSError):  # some network file systems cannot sync a folder
-        _sync(target.parent)
+        sync(target.parent)
 
 
-def _sync(path: Path) -> None:
-    """Wait until a file or the entries of a folder are on disk."""
+def sync(path: str | os.PathLike[str]) -> None:
+    """Wait until a local file, or the entries of a folder, are on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -10,15 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from runtime.console import Watch
-from runtime.drift import (
-    Difference,
-    check_drift,
-    find_differences,
-    make_input,
-    merge_layouts,
-    refuse,
-    unresolved,
-)
+from runtime.differences import Difference, find_differences, refuse, unresolved
+from runtime.drift import check_drift, make_input, merge_layouts
 from runtime.execute import run_tasks
 from runtime.files import expand, is_url
 from runtime.scheduler import Scheduler

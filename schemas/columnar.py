@@ -6,6 +6,7 @@ uproot gives the two different names for the same things; nothing else of the pr
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -17,8 +18,9 @@ from schemas.rntuple_pages import check_pages
 from schemas.root_files import RNTUPLE, TREE
 from schemas.storage import is_url
 
-_LIST = re.compile(r"(?:std::vector|ROOT::VecOps::RVec)<(.+)>")
+_LIST = re.compile(r"(?:std::vector|ROOT::VecOps::RVec)<(.+)>|std::array<(.+), *\d+>")
 _COUNTER = re.compile(r"ROOT::RNTupleCardinality<.+>")
+_ALGORITHMS = {1: "ZLIB", 2: "LZMA", 4: "LZ4", 5: "ZSTD"}
 _NUMBERS = {
     "bool": "bool",
     "float": "float32",
@@ -42,6 +44,10 @@ class Tree(Protocol):
     @property
     def clusters(self) -> tuple[int, ...]:
         """Entries at which all branches start anew, first and last included."""
+
+    @property
+    def compression(self) -> str:
+        """Algorithm and level, such as ``LZMA 9``; empty if nothing is compressed."""
 
     def branches(self) -> list[Branch]:
         """Describe the branches."""
@@ -85,20 +91,30 @@ class TTree:
         offsets = tuple(int(entry) for entry in self.tree.common_entry_offsets())
         return offsets if offsets[:1] == (0,) else (0, self.entries)
 
+    @property
+    def compression(self) -> str:
+        """Algorithm and level of most of its branches."""
+        settings = [branch.compression for branch, _ in _leaves(self.tree.branches)]
+        names = Counter(f"{type(s).__name__} {s.level}" for s in settings if s is not None)
+        return names.most_common(1)[0][0] if names else ""
+
     def branches(self) -> list[Branch]:
         """Describe the branches that hold values."""
-        return [self._describe(branch, path) for branch, path in _leaves(self.tree.branches)]
+        key = self.tree.parent
+        ratio = key.data_compressed_bytes / key.data_uncompressed_bytes
+        return [self._describe(branch, path, ratio) for branch, path in _leaves(self.tree.branches)]
 
-    def _describe(self, branch: Any, path: str) -> Branch:
+    def _describe(self, branch: Any, path: str, ratio: float) -> Branch:
         dtype, depth = _type_of(branch.interpretation)
         counter = branch.count_branch
         parent = path.rpartition("/")[0]
+        # Baskets that were never flushed lie in the tree's own record, compressed with the rest of
+        # it: what each takes there is known before compression only.
+        embedded = sum(_buffer_size(basket) for basket in branch.embedded_baskets)
         # uproot's uncompressed_bytes would read the beginning of every basket
-        compressed = int(sum(branch.member("fBasketBytes")[: branch.num_baskets]))
-        uncompressed = int(branch.member("fTotBytes"))
-        for basket in branch.embedded_baskets:  # not yet flushed when the tree was written
-            size = len(basket.data)
-            compressed, uncompressed = compressed + size, uncompressed + size
+        written = branch.num_baskets - len(branch.embedded_baskets)
+        compressed = int(sum(branch.member("fBasketBytes")[:written])) + round(embedded * ratio)
+        uncompressed = int(branch.member("fTotBytes")) + embedded
         return Branch(
             name=str(branch.name).removeprefix(f"{parent}."),
             type=dtype,
@@ -127,6 +143,12 @@ class TTree:
             for path in paths
             if path not in numbers
         }
+
+
+def _buffer_size(basket: Any) -> int:
+    """Return the bytes of a basket's values and of the offsets behind them."""
+    offsets = basket.byte_offsets
+    return len(basket.data) + (0 if offsets is None else 4 * (len(offsets) + 1))
 
 
 def _leaves(branches: Sequence[Any], parent: str = "") -> list[tuple[Any, str]]:
@@ -183,24 +205,39 @@ class RNTuple:
         starts = [int(cluster.num_first_entry) for cluster in self.ntuple.cluster_summaries]
         return (*starts, self.entries)
 
+    @property
+    def compression(self) -> str:
+        """Algorithm and level of its first page."""
+        for column in (column for cluster in self.ntuple.page_link_list for column in cluster):
+            if column.compression_settings:
+                algorithm, level = divmod(column.compression_settings, 100)
+                return f"{_ALGORITHMS.get(algorithm, algorithm)} {level}"
+        return ""
+
     def branches(self) -> list[Branch]:
         """Describe the top-level fields."""
-        sizes = _column_sizes(self.ntuple)
+        # imported collections: records that hold the fields of one counter once more
+        fields = [f for f in self.ntuple.fields if f.typename or not str(f.name).startswith("_")]
+        columns = _Columns(self.ntuple)
+        names = {f.field_id: str(f.name) for f in fields if _COUNTER.fullmatch(f.typename)}
+        counters = {columns.first(field): name for field, name in names.items()}
+        # the counters first: what they share with the lists that they count goes by their name
+        order = [*names, *(f.field_id for f in fields if f.field_id not in names)]
+        sizes = {field: columns.take(field) for field in order}
         described = []
-        for field in self.ntuple.fields:
-            # imported collections: records that hold the fields of one counter once more
-            if field.typename == "" and str(field.name).startswith("_"):
-                continue
+        for field in fields:
             kind, depth = _parse(str(field.typename))
             described.append(
                 Branch(
                     name=str(field.name),
+                    path=str(field.name),
                     type=kind,
                     depth=depth,
-                    counts=bool(_COUNTER.fullmatch(field.typename)),
+                    counter=counters.get(columns.first(field.field_id), "") if depth else "",
+                    counts=field.field_id in names,
                     title=str(field.description),
                     typename=str(field.typename),
-                    bytes=_size(self.ntuple, field.field_id, sizes),
+                    bytes=sizes[field.field_id],
                 )
             )
         return described
@@ -242,29 +279,56 @@ def _parse(typename: str) -> tuple[str, int]:
     if _COUNTER.fullmatch(typename):
         return "int64", 0
     while match := _LIST.fullmatch(typename):
-        typename, depth = match[1], depth + 1
+        typename, depth = match[1] or match[2], depth + 1
     return _NUMBERS.get(typename, ""), depth
 
 
+class _Columns:
+    """The columns of an RNTuple: which field has which, and what they take."""
+
+    def __init__(self, ntuple: Any) -> None:
+        self.sizes = _column_sizes(ntuple)
+        self.own: dict[int, list[int]] = {}
+        for column in ntuple.column_records:
+            self.own.setdefault(column.field_id, []).append(column.idx)
+        for alias in ntuple.alias_column_records:  # a field that shows the columns of another
+            self.own.setdefault(alias.field_id, []).append(alias.physical_id)
+        self.children: dict[int, list[int]] = {}
+        for field, record in enumerate(ntuple.field_records):
+            if record.parent_field_id != field:
+                self.children.setdefault(record.parent_field_id, []).append(field)
+
+    def first(self, field: int) -> int:
+        """Return the first column of a field, that of the offsets if it holds lists; -1 if none."""
+        return self.own.get(field, [-1])[0]
+
+    def take(self, field: int) -> tuple[int, int]:
+        """Return the size of all columns of a field that no field before it had."""
+        packed = unpacked = 0
+        for column in self.own.get(field, ()):
+            packed, unpacked = packed + self.sizes[column][0], unpacked + self.sizes[column][1]
+            self.sizes[column] = 0, 0
+        for child in self.children.get(field, ()):
+            inner = self.take(child)
+            packed, unpacked = packed + inner[0], unpacked + inner[1]
+        return packed, unpacked
+
+
 def _column_sizes(ntuple: Any) -> list[tuple[int, int]]:
-    """Return the compressed and uncompressed size of each column."""
+    """Return the compressed and uncompressed size of each column.
+
+    A page that is the same as an earlier one is not written again, and counts where it is first.
+    """
     sizes = [(0, 0)] * len(ntuple.column_records)
+    seen: set[int] = set()
     for cluster in ntuple.page_link_list:
         for index, column in enumerate(cluster):
-            bits = ntuple.column_records[index].nbits
+            bits = max(ntuple.column_records[index].nbits, 8)  # of a boolean when it is read
             packed, unpacked = sizes[index]
-            packed += sum(page.locator.num_bytes for page in column.pages)
-            unpacked += sum(page.num_elements for page in column.pages) * bits // 8
+            for page in column.pages:
+                if page.locator.offset not in seen:
+                    packed += page.locator.num_bytes
+                seen.add(page.locator.offset)
+                unpacked += page.num_elements * bits // 8
             sizes[index] = packed, unpacked
     return sizes
-
-
-def _size(ntuple: Any, field: int, sizes: list[tuple[int, int]]) -> tuple[int, int]:
-    """Return the size of the columns that hold a field's numbers (not its offsets)."""
-    parents = [record.parent_field_id for record in ntuple.field_records]
-    leaf = field
-    while leaf in parents and (inner := [i for i, p in enumerate(parents) if p == leaf != i]):
-        leaf = inner[0]
-    columns = [c.idx for c in ntuple.column_records if c.field_id == leaf]
-    columns += [a.physical_id for a in ntuple.alias_column_records if a.field_id == leaf]
-    return sum(sizes[i][0] for i in columns), sum(sizes[i][1] for i in columns)

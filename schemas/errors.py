@@ -7,6 +7,7 @@
     |-- ConfigError (ValueError)     a configuration says something wrong; knows its place
     |   `-- ExpressionError          ... in an expression; marks the place inside it
     |-- InputError (OSError)         a ROOT file or branch cannot be read, or is not what it says
+    |   `-- RemoteError              ... since its server does not answer
     |-- DatasetError (ValueError)    a Parquet dataset or its manifest is broken or unknown
     `-- RunError (RuntimeError)      partitions failed, a cluster went away
 
@@ -146,6 +147,10 @@ class ExpressionError(ConfigError):
 
 class InputError(L1SkimError, OSError):
     """An ntuple cannot be read, or does not hold what was asked of it."""
+
+
+class RemoteError(InputError):
+    """A server does not answer, or fails to do what it should, however often it is asked."""
 
 
 class DatasetError(L1SkimError, ValueError):

@@ -21,6 +21,7 @@ from schemas.expressions import (
     Columns,
     Constant,
     Join,
+    Member,
     Node,
     Number,
     Reduce,
@@ -32,7 +33,7 @@ Derivations = Mapping[str, Derivation]
 
 
 def needed(
-    nodes: Iterable[Node], derivations: Derivations | None = None
+    nodes: Iterable[Node], derivations: Derivations | None = None, levels: Iterable[str] = ()
 ) -> tuple[set[tuple[str, str]], set[str]]:
     """Tell what nodes read.
 
@@ -42,6 +43,8 @@ def needed(
         What is to be computed.
     derivations
         The derived collections that they may be about.
+    levels
+        Collections whose objects are needed besides.
 
     Returns
     -------
@@ -53,27 +56,30 @@ def needed(
     known = derivations or {}
     columns: set[tuple[str, str]] = set()
     collections: set[str] = set()
-    levels: set[str] = set()
-    seen: set[str] = set()
-    waiting = list(nodes)
-    while waiting:
-        node = waiting.pop()
-        if node.key in seen:
+    done_levels, done = {CONSTANT, EVENT}, set[str]()
+    open_levels, waiting = set(levels), list(nodes)
+    while open_levels or waiting:
+        if open_levels:
+            level = open_levels.pop()
+            if level in known and level not in done_levels:
+                waiting.extend(known[level].nodes())
+                open_levels.update(known[level].sources)
+            elif level not in done_levels:
+                collections.add(level)
+            done_levels.add(level)
             continue
-        seen.add(node.key)
+        node = waiting.pop()
+        if node.key in done:
+            continue
+        done.add(node.key)
         waiting.extend(node.parts)
         if isinstance(node, Column):
             columns.add((node.level, node.field))
-        new = {node.level} | ({node.over} if isinstance(node, Reduce | Number) else set())
-        new -= {CONSTANT, EVENT} | levels
-        while new:
-            level = new.pop()
-            levels.add(level)
-            if level in known:
-                waiting.extend(known[level].nodes())
-                new |= set(known[level].sources) - levels
-            else:
-                collections.add(level)
+        open_levels.add(node.level)
+        if isinstance(node, Reduce | Number):
+            open_levels.add(node.over)
+        if isinstance(node, Member):
+            open_levels.add(node.of)
     return columns, collections
 
 
@@ -98,6 +104,8 @@ class Evaluator:
         self.derivations = derivations or {}
         self._known: dict[str, Any] = {}
         self._made: dict[str, Made] = {}
+        self._owners: dict[str, Index] = {}
+        self._empty: dict[str, NDArray[np.bool_] | None] = {}
 
     def __call__(self, node: Node) -> Array:
         """Return the values of a node, as many as its level has (constants: one per event)."""
@@ -113,11 +121,20 @@ class Evaluator:
             return self._make(level).offsets
         return self.columns.offsets(level)
 
+    def owners(self, level: str) -> Index:
+        """Return the number of the event that each object of a collection belongs to."""
+        if level not in self._owners:
+            counts = np.diff(self.offsets(level))
+            self._owners[level] = np.repeat(np.arange(len(counts)), counts)
+        return self._owners[level]
+
     def empty_events(self, node: Node) -> NDArray[np.bool_] | None:
         """Return which events leave a node without a value, or None if no event can.
 
         These are the events in which ``min``, ``max`` or ``mean`` find no object (N * bool).
         """
+        if node.key in self._empty:
+            return self._empty[node.key]
         missing: NDArray[np.bool_] | None = None
         for part in node.walk():
             if (
@@ -128,6 +145,7 @@ class Evaluator:
                 offsets = self._selected(part)[1]
                 empty = offsets[1:] == offsets[:-1]
                 missing = empty if missing is None else missing | empty
+        self._empty[node.key] = missing
         return missing
 
     def _value(self, node: Node) -> Any:
@@ -144,17 +162,23 @@ class Evaluator:
             case Apply():
                 return _apply(node, [self._value(part) for part in node.parts])
             case Broadcast():
-                values, offsets = self._value(node.parts[0]), self.offsets(node.level)
+                values = self._value(node.parts[0])
                 if np.ndim(values) == 0:
-                    return np.full(offsets[-1], values)
-                return np.repeat(values, np.diff(offsets))
+                    return np.full(self.offsets(node.level)[-1], values)
+                return values.take(self.owners(node.level))
             case Take():
-                return self._value(node.parts[0])[self._index(node.level, node.reference)]
+                return self._value(node.parts[0]).take(self._index(node.level, node.reference))
             case Join():
                 values = np.concatenate([self._value(part) for part in node.parts])
-                return values[self._index(node.level, SELF)]
+                return values.take(self._index(node.level, SELF))
+            case Member():
+                chosen = np.zeros(self.offsets(node.level)[-1], np.bool_)
+                chosen[self._index(node.of, SELF)] = True
+                return chosen
             case Number():
                 return np.diff(self.offsets(node.over))
+            case Reduce(reduction="any" | "count"):
+                return self._count(node)
             case Reduce():
                 values, offsets = self._selected(node)
                 result = REDUCTIONS[node.reduction].compute(values, offsets)
@@ -162,6 +186,21 @@ class Evaluator:
                     result = np.where(offsets[1:] == offsets[:-1], node.default, result)
                 return result
         raise AssertionError(f"{type(node).__name__} has no value")
+
+    def _count(self, node: Reduce) -> Array:
+        """Count the objects that pass, or tell whether there is one.
+
+        From the events of those that pass, which takes half the time of a running sum over all.
+        """
+        mask = self._full(node.parts[0], self.offsets(node.over))
+        if len(node.parts) == 2:
+            mask = mask & self._full(node.parts[1], self.offsets(node.over))
+        events = self.owners(node.over).take(np.flatnonzero(mask))
+        if node.reduction == "count":
+            return np.bincount(events, minlength=self.columns.size).astype(np.int64, copy=False)
+        found = np.zeros(self.columns.size, np.bool_)
+        found[events] = True
+        return found
 
     def _selected(self, node: Reduce) -> tuple[Array, Index]:
         """Return values and offsets of the objects that a reduction runs over."""
@@ -171,13 +210,14 @@ class Evaluator:
             values = np.full(offsets[-1], values)
         if len(node.parts) == 2:
             mask = self._value(node.parts[1])
-            values = values[mask]
+            values = values.take(np.flatnonzero(mask))  # a fifth of the time of values[mask]
             offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(mask)))[offsets]
         return values, offsets
 
     def _make(self, name: str) -> Made:
         if name not in self._made:
-            self._made[name] = self._derive(self.derivations[name])
+            with np.errstate(all="ignore"):
+                self._made[name] = self._derive(self.derivations[name])
         return self._made[name]
 
     def _index(self, level: str, reference: str) -> Index:

@@ -41,6 +41,24 @@ def unnest(name: str) -> tuple[str, int]:
     return name, depth
 
 
+def checked_type(value: str) -> str:
+    """Return a type, or say why it is none that a field can have.
+
+    Raises
+    ------
+    ValueError
+        With the reason.
+    """
+    name, depth = unnest(value)
+    try:
+        dtype = np.dtype(name)
+    except TypeError:
+        raise ValueError(f"{value!r} is not the name of a NumPy type") from None
+    if dtype.kind not in "biuf" or dtype.itemsize > 8 or depth > MAX_DEPTH:
+        raise ValueError(f"{value!r} is not a boolean, integer or floating-point type")
+    return value
+
+
 def cheapest(fields: Mapping[str, Field]) -> str:
     """Return the field to read where only the number of objects is needed."""
     return min(fields, key=lambda name: (fields[name].depth, fields[name].dtype.itemsize))
@@ -73,14 +91,7 @@ class Field(StrictModel):
     @field_validator("type")
     @classmethod
     def _is_a_number_type(cls, value: str) -> str:
-        name, depth = unnest(value)
-        try:
-            dtype = np.dtype(name)
-        except TypeError:
-            raise ValueError(f"{value!r} is not the name of a NumPy type") from None
-        if dtype.kind not in "biuf" or dtype.itemsize > 8 or depth > MAX_DEPTH:
-            raise ValueError(f"{value!r} is not a boolean, integer or floating-point type")
-        return value
+        return checked_type(value)
 
     @model_serializer(mode="wrap")
     def _without_what_most_fields_lack(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -111,6 +111,19 @@ class Take(Node):
 
 
 @dataclass(frozen=True, eq=False)
+class Member(Node):
+    """Whether an object of a collection (the level) is in one derived from it.
+
+    Attributes
+    ----------
+    of
+        The derived collection: a filter of the level, its highest, or the best.
+    """
+
+    of: str = ""
+
+
+@dataclass(frozen=True, eq=False)
 class Join(Node):
     """The values of all sources of a union (the level), one part each."""
 
@@ -297,3 +310,8 @@ def reduce(
 def number(collection: str) -> Number:
     """Make the node of the number of objects of each event in a collection."""
     return Number(f"count({collection})", EVENT, np.dtype(np.int64), (), collection)
+
+
+def member(level: str, of: str) -> Member:
+    """Make the node that tells whether an object is among those of a derived collection."""
+    return Member(f"{level} in {of}", level, np.dtype(np.bool_), (), of)

@@ -10,14 +10,17 @@ branches            of                          become
 ``run``             one value per event         field of the event
 ==================  ==========================  =======================================
 
-Counters become no fields: the number of objects says the same.
+Counters become no fields: the number of objects says the same. Where two split objects of a tree
+have branches of one name, the objects' names come before those of all their branches.
 """
 
 from __future__ import annotations
 
 import keyword
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from schemas.errors import InputError
@@ -26,6 +29,9 @@ from schemas.ntuple import CollectionInfo, NtupleFormat, TreeFormat
 
 VALUE = "value"
 """Name of the field of a collection whose objects are plain numbers (``LHEPdfWeight``)."""
+
+_SIGNS = re.compile(r"[./\[\]]+|^_+")
+_LEAF = re.compile(r"[\w.]+(\[\w+\])*/[A-Za-z]")  # the title of a branch that nobody gave one
 
 Pair = tuple[str, str]
 """Collection and field."""
@@ -131,12 +137,12 @@ def group_branches(
     unsupported: dict[str, str] = {}
     sizes: dict[Pair, tuple[int, int]] = {}
     for tree, (rules, listed) in trees.items():
-        grouping = _Grouping(rules, list(listed))
+        grouping = Grouping(rules, list(listed))
         lists |= grouping.lists
         counters |= {name: Place(tree, path) for name, path in grouping.independent_counters()}
         unsupported |= {b.name: b.typename for b in grouping.branches if not b.type}
         for branch, (collection, name) in grouping.fields():
-            place = Place(tree, branch.path or branch.name)
+            place = Place(tree, branch.path)
             if (collection, name) in places:
                 other = places[collection, name]
                 raise InputError(f"{file}: branches {_both(other, place)} are one field")
@@ -176,16 +182,16 @@ def _check_columns(schema: EventSchema, file: str) -> None:
         taken.add(column)
 
 
-class _Grouping:
+class Grouping:
     """The branches of one tree, and the rules by which they become fields."""
 
-    def __init__(self, rules: TreeFormat, branches: list[Branch]) -> None:
+    def __init__(self, rules: TreeFormat, branches: Sequence[Branch]) -> None:
         self.rules = rules
         # the longest beginning first: `eg` would claim the branches of `egamma`
         self.beginnings = sorted(rules.collections.items(), key=lambda item: -len(item[1]))
-        self.branches = branches
+        self.branches = qualify(branches)
         self.counted = {branch.counter for branch in branches} - {""}
-        self.lists = {self.collection_of(b) for b in branches if b.depth and b.type}
+        self.lists = {self.collection_of(b) for b in self.branches if b.depth and b.type}
 
     def fields(self) -> Iterator[tuple[Branch, Pair]]:
         """Iterate over the branches that hold numbers, with collection and field of each."""
@@ -199,15 +205,15 @@ class _Grouping:
         named = {branch.name: branch for branch in self.branches if not branch.depth}
         for collection in sorted(self.lists):
             said = self.rules.counters.get(collection)
-            usual = (f"n{collection}", f"N{collection}", f"{collection}_n")
-            for name in [said] if said else usual:
+            for name in usual_counters(collection) if said is None else [said]:
                 if name in named and named[name].type[:1] in ("i", "u"):
                     yield name, collection
+                    break
 
     def independent_counters(self) -> Iterator[tuple[str, str]]:
         """Iterate over collection and path of the counter where the file does not bind the two."""
         bound = {self.collection_of(branch) for branch in self.branches if branch.counter}
-        paths = {b.name: b.path or b.name for b in self.branches if not b.counts}
+        paths = {b.name: b.path for b in self.branches if not b.counts}
         for name, collection in self.counters():
             if collection not in bound and name in paths:
                 yield collection, paths[name]
@@ -220,7 +226,10 @@ class _Grouping:
         counted = branch.counter[1:] if branch.counter[:1] in ("n", "N") else ""
         if counted and (branch.name == counted or branch.name.startswith(f"{counted}_")):
             return counted
-        return branch.name.partition("_")[0]
+        prefix = branch.name.partition("_")[0]
+        if prefix == EVENT:  # is taken by the event's own fields
+            return f"{EVENT}s" if branch.name == EVENT else branch.name
+        return prefix
 
     def place(self, branch: Branch) -> Pair:
         """Return collection and field of a branch."""
@@ -230,21 +239,57 @@ class _Grouping:
             rest = branch.name.removeprefix(beginning)
             if rest[:1] == "_":
                 return collection, rest[1:] or VALUE
-            return collection, rest[:1].lower() + rest[1:] or VALUE
+            return collection, (rest[:1].lower() + rest[1:] if beginning else rest) or VALUE
+        if self.rules.event:
+            return self.rules.event, branch.name
         prefix, _, name = branch.name.partition("_")
         usable = name.isidentifier() and not keyword.iskeyword(name)
-        if not usable or prefix in self.lists or prefix == EVENT:
+        if not usable or not prefix or prefix in self.lists or prefix == EVENT:
             return EVENT, branch.name
         return prefix, name
+
+
+def usual_counters(collection: str) -> tuple[str, ...]:
+    """Return the names under which the number of a collection's objects is looked for."""
+    return f"n{collection}", f"N{collection}", f"{collection}_n"
+
+
+def qualify(branches: Sequence[Branch]) -> list[Branch]:
+    """Put the names of split objects before those of their branches, if they are not unique.
+
+    Signs that have a meaning in names of columns and fields become underscores.
+    """
+    times = Counter(branch.name for branch in branches)
+    owners = {_object(branch) for branch in branches if times[branch.name] > 1} - {""}
+    named = []
+    for branch in branches:
+        name = branch.name
+        if owners and (owner := _object(branch)) in owners:
+            name = f"{owner}_{name}"
+        if _SIGNS.search(name):
+            name = _SIGNS.sub("_", name).lstrip("_") or VALUE
+        changed = name != branch.name or not branch.path
+        path = branch.path or branch.name
+        named.append(replace(branch, name=name, path=path) if changed else branch)
+    return named
+
+
+def _object(branch: Branch) -> str:
+    """Return the path of the object that a branch is a part of."""
+    return branch.path.rpartition("/")[0]
 
 
 def _begins(name: str, beginning: str) -> bool:
     """Tell whether a name is a beginning, or goes on after it with a capital or an underscore."""
     rest = name.removeprefix(beginning)
+    if not beginning:
+        return True
     return name.startswith(beginning) and (not rest or rest[0] == "_" or rest[0].isupper())
 
 
 def _documentation(branch: Branch) -> str:
     """Return the title of a branch if it says more than name and type."""
     leaf = branch.title.partition("/")[0].partition("[")[0]
-    return "" if leaf in branch.name or not branch.title.isprintable() else branch.title
+    if leaf in branch.name or _LEAF.fullmatch(branch.title) or not branch.title.isprintable():
+        return ""
+    return branch.title

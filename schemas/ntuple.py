@@ -8,11 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, field_validator, model_validator
 from pydantic import Field as ModelField
 
 from schemas.errors import ConfigError, Location, nearest
-from schemas.event_schema import EVENT
+from schemas.event_schema import EVENT, checked_type
 from schemas.load import StrictModel, load_model
 
 FORMATS = Path(__file__).parent / "formats"
@@ -37,6 +37,11 @@ class FieldInfo(StrictModel):
     unit: str = ""
     doc: str = ""
 
+    @field_validator("type")
+    @classmethod
+    def _is_a_number_type(cls, value: str) -> str:
+        return value and checked_type(str(value))
+
 
 FieldInfos = Annotated[dict[str, FieldInfo], BeforeValidator(_null_is_empty)]
 
@@ -59,14 +64,19 @@ class TreeFormat(StrictModel):
     collections
         Beginning of the names of a collection's branches, by collection: with ``EG: eg`` branch
         ``egEt`` is the field ``et`` of ``EG``. Needed only where no ``_`` ends this beginning.
+        An empty one takes all lists that no other beginning does.
     counters
         Branch with the number of objects, by collection. Needed only where it is not ``nX``,
-        ``NX`` or ``X_n``.
+        ``NX`` or ``X_n``; empty if a branch of that name counts something else.
+    event
+        Singleton to which the tree's values per event belong, under their full names. Needed only
+        where another tree has some of the same names.
     """
 
     tree: str
     collections: dict[str, str] = ModelField(default_factory=dict)
     counters: dict[str, str] = ModelField(default_factory=dict)
+    event: str = ""
 
 
 class NtupleFormat(StrictModel):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from schemas.errors import DatasetError
+from schemas.errors import DatasetError, RemoteError
 from schemas.event_schema import EVENT, Collection, EventSchema, Field, cheapest
 from schemas.events import Array, Events, Objects, Ragged, Values
 from schemas.pages import check_pages, open_partition
@@ -169,7 +169,7 @@ def read_events(
         known = schema.collections[name].fields
         expected |= {f"{name}.{field}": _number_type(known[field]) for field in fields}
     try:
-        with open_partition(path, footer) as (source, metadata):
+        with open_partition(path, footer, paths) as (source, metadata):
             if metadata.num_rows != rows:
                 found = metadata.num_rows
                 raise DatasetError(f"{path}: {found} events, and the manifest says {rows}")
@@ -178,6 +178,8 @@ def read_events(
                 _check_types(dict(_stored_types(file.schema_arrow)), expected, path)
                 check_pages(source, metadata, paths, path)
                 table = file.read(columns=paths, use_threads=False)
+    except RemoteError:
+        raise
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read: {error}") from error
     return Events(

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from schemas.errors import InputError
+from schemas.remote import root_options
 from schemas.storage import is_url
 
 TREE = "TTree"
@@ -63,10 +64,11 @@ def open_file(url: str) -> Iterator[tuple[Any, dict[str, str]]]:
     """
     import uproot
 
+    options = root_options(url)
     if not is_url(url) and os.path.exists(url) and not os.path.isfile(url):
         raise InputError(f"{url}: is not a file")  # and a pipe would be waited for
     with reading(url, "cannot be opened as a ROOT file"):
-        file = uproot.open(url)
+        file = uproot.open(url, **options)
     with file:
         with reading(url, "its list of contents cannot be read"):
             classes = dict(file.classnames(cycle=False))

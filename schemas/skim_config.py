@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, PlainSerializer, PlainValidator, model_validator
 from pydantic import Field as ModelField
 
 from schemas.config_types import ExpressionText, Identifier, Name, Text
-from schemas.load import StrictModel
+from schemas.load import StrictModel, load_document, validate
 from schemas.narrow import parse_narrowing
+from schemas.ntuple import NtupleFormat
 from schemas.sizes import ByteSize
 
 Version = Literal[1]
@@ -107,19 +110,39 @@ class Storage(StrictModel):
         return self
 
 
+def _number_to_fill(value: Any) -> Any:
+    if isinstance(value, str) and value.lower() in ("nan", ".nan"):
+        return math.nan
+    if not isinstance(value, bool | int | float):
+        raise ValueError(f"expected a number, true, false or nan, got {value!r}")
+    return value
+
+
+def _write_number(value: float) -> Any:
+    return "nan" if math.isnan(value) else value  # JSON has no such number
+
+
+NumberToFill = Annotated[
+    bool | int | float,
+    BeforeValidator(_number_to_fill, json_schema_input_type=bool | int | float | Literal["nan"]),
+    PlainSerializer(_write_number, when_used="json"),
+]
+
+
 class Drift(StrictModel):
     """What to do where files of the samples differ; without a word of it, they must not.
 
     Attributes
     ----------
     fill
-        Value of a field (``TkEleL2.tkIso``, ``run``, or a pattern) in files that lack it.
+        Value of a field (``TkEleL2.tkIso``, ``run``, or a pattern) in files that lack it: a number
+        that its type holds, ``true``, ``false`` or ``nan``. The first pattern that matches counts.
     widen
         Fields (or patterns) whose type differs between files: the dataset gets the smallest type
         that holds the values of all exactly.
     """
 
-    fill: dict[Text, bool | int | float] = ModelField(default_factory=dict)
+    fill: dict[Text, NumberToFill] = ModelField(default_factory=dict)
     widen: list[Text] = ModelField(default_factory=list)
 
 
@@ -166,6 +189,24 @@ class SkimConfig(StrictModel):
     def normalised(self) -> dict[str, Any]:
         """Return what decides the content of partitions: everything but the samples."""
         return self.model_dump(mode="json", by_alias=True, exclude={"samples"})
+
+
+def load_skim_config(path: Path) -> SkimConfig:
+    """Load a configuration of ``skim run``, or a schema of ntuples of which everything is kept.
+
+    Raises
+    ------
+    UsageError
+        If the file is missing.
+    ConfigError
+        With the place of whatever is wrong.
+    """
+    document = load_document(path)
+    keys = set(document.data)
+    if keys.isdisjoint({"tree", "trees"}) or not keys.isdisjoint({"schema", "keep"}):
+        return validate(document, SkimConfig)
+    validate(document, NtupleFormat)  # so that its mistakes are told before any file is opened
+    return SkimConfig(schema=path.name, keep={"*": ["*"]})
 
 
 def configuration_hash(normalised: dict[str, Any]) -> str:

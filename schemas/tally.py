@@ -1,8 +1,8 @@
 """What a task did besides its result: seconds by step, and counts such as bytes read or retries.
 
 Whoever does something worth reporting says so where it happens, with `step` and `count`; the
-executor opens a tally for each task, carries it back with the result, and adds them all up.
-Outside a task both do nothing.
+executor opens a tally for each task, carries it back with the result, and adds them all up. The
+commands open one for everything that they do. Where none is open both do nothing.
 """
 
 from __future__ import annotations
@@ -79,6 +79,13 @@ def step(name: str) -> Iterator[None]:
         )
         tally._inner = before[0] + took
         tally._inner_processor = before[1] + took_processor
+
+
+def absorb(other: Tally) -> None:
+    """Add another tally to the one that is open here."""
+    tally = _current.get()
+    if tally is not None:
+        tally.add(other)
 
 
 def count(name: str, amount: int = 1) -> None:

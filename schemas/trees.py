@@ -12,7 +12,7 @@ import numpy as np
 
 from schemas.baskets import NumberBranch, read_numbers
 from schemas.columnar import Tree, open_tree
-from schemas.errors import InputError, nearest
+from schemas.errors import InputError, RemoteError, nearest
 from schemas.event_schema import EventSchema
 from schemas.events import Events, Objects, Ragged, Values
 from schemas.grouping import Layout, Pair, Place, group_branches
@@ -234,8 +234,8 @@ def _read_trees(
                 raise InputError(f"{source.url}: tree {name!r} has gone")
             with reading(source.url, f"tree {name!r} cannot be read"):
                 tree = open_tree(file, name, classes[name])
-            read = _read_tree(source.url, tree, [Place(name, path) for path in paths], start, stop)
-            values |= read
+            places_of_tree = [Place(name, path) for path in paths]
+            values |= read_branches(source.url, tree, places_of_tree, start, stop)
     return values
 
 
@@ -246,12 +246,21 @@ def _by_tree(places: Iterable[Place]) -> dict[str, list[str]]:
     return trees
 
 
-def _read_tree(
+def read_branches(
     url: str, tree: Tree, places: Sequence[Place], start: int, stop: int
 ) -> dict[Place, Values]:
+    """Read a range of entries of some branches of one tree.
+
+    Raises
+    ------
+    InputError
+        If a basket is damaged, naming its branch.
+    """
     try:
         with reading(url, "a branch cannot be read"):
             found = tree.read([place.branch for place in places], start, stop)
+    except RemoteError:
+        raise
     except InputError:
         for place in places:  # all at once is fast, one by one finds the damaged one
             with reading(url, _what(place, start, stop)):
@@ -326,11 +335,18 @@ class _Assembly:
         if np.array_equal(known, own):
             return
         entry = int(np.argmax(np.diff(known) != np.diff(own)))
-        counts = np.diff(own)[entry], np.diff(known)[entry]
+        found, expected = np.diff(own)[entry], np.diff(known)[entry]
+        other = self.places[collection].branch
+        counts = place == self.source.counters.get(collection)
         raise InputError(
-            f"{self.source.url}: in entry {self.start + entry} branch {place.branch!r} has "
-            f"{counts[0]} values and {self.places[collection].branch!r} has {counts[1]}; both are "
-            f"fields of {collection}"
+            f"{self.source.url}: in entry {self.start + entry} branch {place.branch!r} "
+            + (
+                f"counts {found} objects of {collection} and {other!r} has {expected}; leave the "
+                "file out"
+                if counts
+                else f"has {found} values and {other!r} has {expected}; both are fields of "
+                f"{collection}: keep one of them, or leave the file out"
+            )
         )
 
     def fill(self, pair: Pair, value: float) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from schemas.errors import DatasetError, InputError
+from schemas.errors import DatasetError, InputError, RemoteError
 from schemas.event_schema import EVENT, EventSchema
 from schemas.events import Array, Events, Ragged, Values
 from schemas.manifest import Partition
@@ -26,6 +26,9 @@ from skim.write import content_digest
 
 SHOWN = 10
 """Columns of a partition whose first difference is shown; the others are counted."""
+
+_AT_ONCE = 8_000_000
+"""Bytes read at a time; of a remote file each is a request."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,19 @@ def check_partition(check: Check) -> list[str]:
     -------
     list of str
         A sentence for each problem, which starts with the path of the file.
+
+    Raises
+    ------
+    RemoteError
+        If it is on a server that does not answer.
     """
     path = join(check.dataset, check.partition.path)
     if not is_url(path) and not Path(path).is_file():
         return [f"{path}: is missing, or not a file"]
     try:
         problems = _check_bytes(path, check.partition)
+    except RemoteError:
+        raise  # it says nothing about the partition that the server does not answer
     except OSError as error:
         return [f"{path}: cannot be read: {error}"]
     stored = None
@@ -81,13 +91,18 @@ def check_partition(check: Check) -> list[str]:
 
 
 def _check_bytes(path: str, partition: Partition) -> list[str]:
-    source = open_source(path)
-    with open(source, "rb") if isinstance(source, str) else source as file:
-        size = file.seek(0, os.SEEK_END)
-        if size != partition.bytes:
-            return [f"{path}: has {size} bytes, and the manifest says {partition.bytes}"]
-        file.seek(0)
-        digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+    digest, size = hashlib.blake2b(digest_size=16), 0
+    with (
+        open_source(path) as source,
+        open(source, "rb") if isinstance(source, str) else contextlib.nullcontext(source) as file,
+    ):
+        while part := file.read(_AT_ONCE):
+            digest.update(part)
+            size += len(part)
+            if size > partition.bytes:
+                break
+    if size != partition.bytes:
+        return [f"{path}: does not have the {partition.bytes} bytes that the manifest says"]
     if digest.hexdigest() != partition.checksum:
         return [f"{path}: its bytes are not those that were written: the checksum differs"]
     return []

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import click
 
 from runtime.console import print_result, progress_bar
 from runtime.scheduler import parse_scheduler
+from runtime.target import open_target
 
 
 @click.command(short_help="Write realistic synthetic ntuples.")
@@ -48,26 +51,33 @@ def sample(directory: Path, kind: str, events: int, files: int, seed: int, overw
 
 @click.command(short_help="Show what is in a ROOT file.")
 @click.argument("file")
-def inspect(file: str) -> None:
+@click.option("--schema", "as_schema", is_flag=True,
+              help="Print a starting schema in YAML that `skim run` takes as it is.")  # fmt: skip
+def inspect(file: str, as_schema: bool) -> None:
     """Show the trees in FILE, and the collections of each (FILE:TREE for one tree).
 
     \b
     Example:
       skim inspect ntuple.root
       skim inspect ntuple.root:Events
+      skim inspect ntuple.root --schema > mine.yaml
     """
-    from skim.contents import describe, render
+    from skim.contents import describe, draft_schema, render
 
-    for table in render(describe(file)):
-        print_result(table)
+    if as_schema:
+        click.echo(draft_schema(file), nl=False)
+        return
+    for part in render(describe(file)):
+        click.echo(part) if isinstance(part, str) else print_result(part)
 
 
 @click.command(short_help="Convert and slim ROOT ntuples into a Parquet dataset.")
 @click.argument("config", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DATASET",
-              help="Folder of the dataset; run again on it, only what is new is read.")  # fmt: skip
+@click.option("-o", "--output", required=True, metavar="DATASET",
+              help="Folder or root:// URL of the dataset; run again on it, only what is new is "
+              "read.")  # fmt: skip
 @click.option("--files", multiple=True, metavar="NAME=GLOB",
-              help="Give a sample, or replace its files. May be repeated.")  # fmt: skip
+              help="Give a sample, or replace its files; also URLs. May be repeated.")  # fmt: skip
 @click.option("--sample", "samples", multiple=True, metavar="NAME",
               help="Take only this sample. May be repeated.")  # fmt: skip
 @click.option("--events", type=click.IntRange(min=1),
@@ -76,44 +86,73 @@ def inspect(file: str) -> None:
               help="threads, processes, or tcp://host:port of a Dask cluster.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(min=1),
               help="How many partitions at a time; default: one per processor.")  # fmt: skip
+@click.option("--on-error", type=click.Choice(["fail", "skip"]), default="fail", show_default=True,
+              help="Whether a file that cannot be read ends the run, or is left out and listed, to "
+              "be tried again by the next run.")  # fmt: skip
+@click.option("--overwrite", is_flag=True,
+              help="Replace a dataset that was made with another configuration, or from files that "
+              "have changed since.")  # fmt: skip
 @click.option(
     "--dry-run", is_flag=True, help="Say what would be done, predict the size, and write nothing."
 )
 def run(
     config: Path,
-    output: Path,
+    output: str,
     files: tuple[str, ...],
     samples: tuple[str, ...],
     events: int | None,
     scheduler: str,
     workers: int | None,
+    on_error: Literal["fail", "skip"],
+    overwrite: bool,
     dry_run: bool,
 ) -> None:
     """Convert and slim ROOT ntuples, as CONFIG says, into a partitioned Parquet dataset.
 
+    A run that ended early, for whatever reason, is completed by the same command again.
+
+    CONFIG may also be a schema, such as `skim inspect --schema` drafts: everything is kept then.
+
     \b
     Example:
       skim run configs/skim/demo.yaml --files doubleele='ntuples/*.root' -o dataset
+
+    \b
+    Exit code:
+      0    the dataset is complete, but for files that --on-error skip left out
+      1    something failed, or each file of a sample was left out
+      2    the command, its configuration or its output does not do
+      130  interrupted (143: terminated); the same command again goes on
     """
-    from schemas.load import load_model
-    from schemas.skim_config import SkimConfig
+    from schemas.skim_config import load_skim_config
     from skim.info import render_dataset, render_job
-    from skim.run import prepare
+    from skim.job import find_dataset, prepare
+    from skim.lock import locked
+    from skim.run import require_samples
     from skim.run import run as run_skim
 
     where = parse_scheduler(scheduler, workers)
-    model = load_model(config, SkimConfig)
-    job = prepare(
-        model, base=config.parent, output=output, files=files, only=samples, limit=events,
-        scheduler=where,
+    model = load_skim_config(config)
+    target = open_target(output)
+    find_dataset(model, target, events, overwrite)  # a refusal need not touch it
+    look = partial(
+        prepare, model, base=config.parent, target=target, files=files, only=samples, limit=events,
+        on_error=on_error, overwrite=overwrite, scheduler=where,
     )  # fmt: skip
     if dry_run:
+        from runtime.differences import report
         from skim.predict import predict
 
+        job = look()
         for table in render_job(job, predict(job, scheduler=where)):
             print_result(table)
+        for line in report(job.differences):
+            click.echo(f"files differ: {line}")
         return
-    print_result(render_dataset(str(output), run_skim(job, scheduler=where)))
+    with locked(target) as lock:
+        manifest = run_skim(look(), lock=lock, scheduler=where)
+    print_result(render_dataset(output, manifest))
+    require_samples(manifest)
 
 
 @click.command(short_help="Show what is in a dataset.")

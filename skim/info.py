@@ -12,13 +12,13 @@ from schemas.narrow import Rounding, largest
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from skim.job import SkimJob
     from skim.predict import Predicted
-    from skim.run import SkimJob
 
 
 def summary(path: str, manifest: Manifest) -> dict[str, Any]:
     """Return what a dataset holds, for JSON."""
-    samples = {
+    samples: dict[str, dict[str, Any]] = {
         name: {
             "files": len(record.sources),
             "entries": sum(source.entries for source in record.sources),
@@ -28,6 +28,7 @@ def summary(path: str, manifest: Manifest) -> dict[str, Any]:
             "partitions": len(record.partitions),
             "bytes": record.bytes,
             "source_bytes": sum(source.bytes for source in record.sources),
+            "left_out": [skipped.model_dump(mode="json") for skipped in record.skipped],
         }
         for name, record in manifest.samples.items()
     }
@@ -50,7 +51,9 @@ def summary(path: str, manifest: Manifest) -> dict[str, Any]:
 
 def render_dataset(path: str, manifest: Manifest) -> Table:
     """Return a table of the samples."""
-    numbers = ["files", "events read", "kept", "", "partitions", "size", "of input"]
+    some_left_out = any(record.skipped for record in manifest.samples.values())
+    counts = ["files", "left out"] if some_left_out else ["files"]
+    numbers = [*counts, "events read", "kept", "", "partitions", "size", "of input"]
     table = make_table(f"Dataset {path}", ["sample"], numbers)
     for name, record in manifest.samples.items():
         read, kept = record.events_read, record.events_kept
@@ -58,6 +61,7 @@ def render_dataset(path: str, manifest: Manifest) -> Table:
         table.add_row(
             name,
             str(len(record.sources)),
+            *([str(len(record.skipped))] if some_left_out else []),
             f"{read:,}",
             f"{kept:,}",
             _percent(kept, read),
@@ -79,7 +83,7 @@ def render_collections(schema: EventSchema) -> Table:
 
 
 def render_provenance(manifest: Manifest) -> str:
-    """Return configuration and versions in a few lines."""
+    """Return configuration, versions and the files that were left out, in a few lines."""
     software = ", ".join(f"{name} {version}" for name, version in manifest.software.items())
     configuration = manifest.configuration
     cuts = [f"{name}: {cut}" for name, cut in configuration.get("objects", {}).items()]
@@ -91,6 +95,11 @@ def render_provenance(manifest: Manifest) -> str:
             f"format version {manifest.format_version}",
             f"cuts: {'; '.join(cuts) or 'none'}",
             f"written by {software}",
+            *(
+                f"left out of {name}: {skipped.cause}"
+                for name, record in manifest.samples.items()
+                for skipped in record.skipped
+            ),
         ]
     )
 
@@ -130,7 +139,7 @@ def _narrowed(manifest: Manifest) -> dict[str, dict[str, Any]]:
 def render_job(job: SkimJob, predicted: Mapping[str, Predicted]) -> Iterator[Table]:
     """Return tables of what a skim would do, and of how large the outcome will be."""
     numbers = ["files", "entries", "size", "to read", "partitions to make", "predicted", "of input"]
-    table = make_table(f"Would write to {job.output}", ["sample"], numbers)
+    table = make_table(f"Would write to {job.target.describe()}", ["sample"], numbers)
     for name, ntuples in job.samples.items():
         tasks = [task for task in job.tasks if task.sample == name]
         entries = sum(ntuple.entries for ntuple in ntuples)

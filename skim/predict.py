@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from schemas.event_schema import EventSchema
     from schemas.events import Events
     from schemas.skim_config import Storage
-    from skim.run import SkimJob, SkimTask
+    from skim.job import SkimJob
+    from skim.partition import SkimTask
 
 FILES = 3
 """Files of a sample of which a little is read: the first, the last and one between."""
@@ -66,7 +67,7 @@ def predict(
     Parameters
     ----------
     job
-        From `skim.run.prepare`.
+        What there is to do.
     scheduler
         Where the samples are read.
     watch
@@ -97,8 +98,8 @@ def predict(
 
 def choose_tasks(tasks: Sequence[SkimTask]) -> list[SkimTask]:
     """Choose partitions of up to `FILES` files, spread over all."""
-    first = {task.source: task for task in reversed(tasks)}
-    sources = sorted(first)
+    first = {task.origin.url: task for task in reversed(tasks)}
+    sources = list(dict.fromkeys(task.origin.url for task in tasks))
     last = len(sources) - 1
     chosen = sorted({round(n * last / (FILES - 1)) for n in range(FILES)}) if sources else []
     return [first[sources[position]] for position in chosen]

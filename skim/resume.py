@@ -2,46 +2,55 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from runtime.inputs import Range
+from runtime.target import TEMPORARY, Target
 from schemas.errors import UsageError
 from schemas.event_schema import EventSchema
 from schemas.manifest import MANIFEST, MAX_BYTES, Manifest, Source, parse_manifest
 from schemas.skim_config import configuration_hash
-from schemas.storage import read_bytes
-from schemas.trees import Ntuple
+from skim.journal import JOURNAL, Receipt, describe_change, key_of, number_of
+from skim.lock import LOCK
 
-logger = logging.getLogger(__name__)
+Sources = Mapping[str, Sequence[Source]]
 
 
-def find_present(output: Path, configuration: Mapping[str, Any]) -> Manifest | None:
-    """Return the manifest of what is already there, if it may grow."""
-    content = read_bytes(str(output / MANIFEST), MAX_BYTES)
-    if content is None:
-        file = next((parent for parent in output.parents if parent.is_file()), None)
-        if file:
-            raise UsageError(f"output {str(output)!r} is inside {str(file)!r}, which is a file")
-        others = sorted(output.iterdir()) if output.is_dir() else []
-        foreign = [path.name for path in others if not path.name.startswith("sample=")]
-        if output.exists() and (foreign or not output.is_dir()):
-            raise UsageError(
-                f"output {str(output)!r} exists and is not a dataset"
-                + (f" (it holds {foreign[0]!r})" if foreign else "")
-                + "; choose another folder"
-            )
-        return None
-    present = parse_manifest(content, str(output / MANIFEST))
-    if present.configuration_hash != configuration_hash(dict(configuration)):
-        changed = _changes(present.configuration, configuration)
+def find_present(target: Target) -> Manifest | None:
+    """Return the manifest of the dataset that is already there.
+
+    Raises
+    ------
+    UsageError
+        If there is something else, of which it names a part.
+    DatasetError
+        If the manifest is damaged.
+    """
+    content = target.read(MANIFEST, MAX_BYTES) if (names := target.names()) else None
+    if content is not None:
+        return parse_manifest(content, target.describe(MANIFEST))
+    foreign = [name for name in names if not _is_of_dataset(name)]
+    if foreign:
         raise UsageError(
-            f"output {str(output)!r} was made with another configuration: {'; '.join(changed)}; "
-            "choose another output, or remove it first"
+            f"output {target.describe()!r} exists and is not a dataset (it holds {foreign[0]!r}); "
+            "choose another folder"
         )
-    return present
+    return None
+
+
+def _is_of_dataset(name: str) -> bool:
+    """Tell whether something in a folder may be what is there of a dataset in the making."""
+    known = name in (JOURNAL, LOCK) or name.startswith("sample=")
+    return known or TEMPORARY.fullmatch(name) is not None
+
+
+def changed_configuration(present: Manifest, configuration: Mapping[str, Any]) -> str:
+    """Say how the configuration of a dataset differs from another; nothing if it does not."""
+    if present.configuration_hash == configuration_hash(dict(configuration)):
+        return ""
+    changes = _changes(present.configuration, configuration)
+    return f"was made with another configuration: {'; '.join(changes)}"
 
 
 def _changes(old: Any, new: Any, path: str = "") -> list[str]:
@@ -54,16 +63,17 @@ def _changes(old: Any, new: Any, path: str = "") -> list[str]:
     return [] if old == new else [f"{path} was {old!r} and is {new!r}"]
 
 
-def check_schema(output: Path, present: EventSchema, kept: EventSchema) -> None:
-    """Refuse to add partitions with other columns than those of the dataset."""
+def changed_schema(present: EventSchema, kept: EventSchema) -> str:
+    """Say which column of a dataset new partitions would have otherwise; nothing if none."""
     old, new = _columns(present), _columns(kept)
     changed = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
-    if changed:
-        name = changed[0]
-        raise UsageError(
-            f"output {str(output)!r} holds {name} as {old.get(name, 'nothing')}, and the files "
-            f"have it as {new.get(name, 'nothing')}; make a new dataset, or name the fields to keep"
-        )
+    if not changed:
+        return ""
+    name = changed[0]
+    return (
+        f"holds {name} as {old.get(name, 'nothing')}, and the files have it as "
+        f"{new.get(name, 'nothing')}: name the fields to keep"
+    )
 
 
 def _columns(schema: EventSchema) -> dict[str, str]:
@@ -74,87 +84,79 @@ def _columns(schema: EventSchema) -> dict[str, str]:
     }
 
 
-def check_sources(
-    present: Manifest, samples: Mapping[str, Sequence[Ntuple]], limit: int | None
-) -> None:
-    """Refuse files that have changed since the dataset was made from them.
-
-    Raises
-    ------
-    UsageError
-        Naming the file, or the sample of whose files ``limit`` would take other events now.
-    """
+def changed_sources(present: Manifest, sources: Sources) -> str:
+    """Say which file has changed since a dataset was made from it; nothing if none."""
     for name, record in present.samples.items():
         known = {source.url: source for source in record.sources}
-        found = samples.get(name, ())
-        if limit is not None and found and {ntuple.url for ntuple in found} != known.keys():
-            raise UsageError(
-                f"sample {name!r} has other files than those whose first {limit} events the "
-                "dataset holds; make a new dataset, or one of all events"
-            )
-        for ntuple in found:
-            old = known.get(ntuple.url)
-            if old and old != _source(ntuple):
-                raise UsageError(
-                    f"{ntuple.url} has changed since the dataset was made from it: it had "
-                    f"{old.entries} entries in {old.bytes} bytes (UUID {old.uuid}), and has "
-                    f"{ntuple.entries} in {ntuple.bytes} (UUID {ntuple.uuid}); make a new dataset"
+        for source in sources.get(name, ()):
+            old = known.get(source.url)
+            change = describe_change(old, source) if old else ""
+            if change:
+                return f"was made from {source.url}, which has changed since then: {change}"
+    return ""
+
+
+def changed_events(
+    present: Manifest,
+    sources: Sources,
+    planned: Mapping[str, Mapping[str, int]],
+    limit: int | None,
+) -> str:
+    """Say which sample has other first events now than a dataset holds; nothing if none."""
+    if limit is None:
+        return ""
+    for name, record in present.samples.items():
+        have = dict.fromkeys((source.url for source in record.sources), 0)
+        for part in record.partitions:
+            have[record.sources[part.source].url] += part.events_read
+        left_out = {skipped.url for skipped in record.skipped}
+        for url in (source.url for source in sources.get(name, ())):
+            same = have[url] == planned[name].get(url, 0) if url in have else url in left_out
+            if not same:
+                return (
+                    f"holds the first {limit} events of other files of sample {name!r} than there "
+                    "are now"
                 )
+    return ""
 
 
-def _source(ntuple: Ntuple) -> Source:
-    return Source(
-        url=ntuple.url,
-        uuid=ntuple.uuid,
-        tree=ntuple.tree,
-        entries=ntuple.entries,
-        bytes=ntuple.bytes,
-    )
+def missing_ranges(ranges: Sequence[Range], present: Manifest | None) -> list[Range]:
+    """Return the ranges of files that a dataset does not have: it has files whole, or not."""
+    samples = present.samples if present else {}
+    have = {(name, source.url) for name, record in samples.items() for source in record.sources}
+    return [where for where in ranges if (where.sample, where.ntuple.url) not in have]
 
 
-def all_sources(
-    samples: Mapping[str, Sequence[Ntuple]], present: Manifest | None
-) -> dict[str, list[Source]]:
-    """Return the sources of each sample: those that the dataset has, then the new ones."""
-    merged = {n: list(r.sources) for n, r in present.samples.items()} if present else {}
-    for name, ntuples in samples.items():
-        listed = merged.setdefault(name, [])
-        known = {source.url for source in listed}
-        listed += [_source(ntuple) for ntuple in ntuples if ntuple.url not in known]
-    return merged
+def first_numbers(old: Manifest | None) -> dict[str, int]:
+    """Return the first number of new partitions, by sample: no name is ever used twice.
 
-
-def missing_ranges(
-    ranges: Sequence[Range], samples: Mapping[str, Sequence[Ntuple]], present: Manifest | None
-) -> list[tuple[Range, int, int]]:
-    """Return the ranges that the dataset lacks, with number of partition and of source."""
-    sources = all_sources(samples, present)
-    positions = {
-        name: {source.url: index for index, source in enumerate(listed)}
-        for name, listed in sources.items()
-    }
-    have: dict[str, set[tuple[int, int, int]]] = {}
-    numbers: dict[str, int] = {}
-    for name, record in present.samples.items() if present else ():
-        have[name] = {(p.source, p.entry_start, p.entry_stop) for p in record.partitions}
-        numbers[name] = len(record.partitions)
-    found = []
-    for where in ranges:
-        source = positions[where.sample][where.ntuple.url]
-        if (source, where.start, where.stop) not in have.get(where.sample, set()):
-            number = numbers.get(where.sample, 0)
-            numbers[where.sample] = number + 1
-            found.append((where, number, source))
-    return found
-
-
-def remove_leftovers(output: Path, manifest: Manifest) -> None:
-    """Remove partitions that the manifest does not list: what killed or failed runs left.
-
-    Readers that take the folder rather than the manifest would count their events twice.
+    A dataset that is replaced stays readable until the last moment, and whoever still reads it
+    after that finds files missing, but never other files under their names.
     """
-    listed = {partition.path for _, partition in manifest.partitions()}
-    for path in sorted(output.glob("sample=*/part-*.parquet")):
-        if str(path.relative_to(output)) not in listed:
-            logger.info("removing %s, which is not part of the dataset", path)
-            path.unlink()
+    return {
+        name: 1 + max((number_of(part) for part in record.partitions), default=-1)
+        for name, record in (old.samples.items() if old else ())
+    }
+
+
+def number_ranges(
+    ranges: Sequence[Range], receipts: Sequence[Receipt], first: Mapping[str, int]
+) -> list[tuple[Range, int]]:
+    """Give a number to each range that has no receipt.
+
+    The receipts of the same run over the same files have the numbers that their ranges would get,
+    so those that are left get what they would have had, too.
+    """
+    taken = {(receipt.sample, number_of(receipt.partition)) for receipt in receipts}
+    done = {receipt.key for receipt in receipts}
+    following = dict(first)
+    numbered = []
+    for where in ranges:
+        if key_of(where) in done:
+            continue
+        number = following.get(where.sample, 0)
+        while (where.sample, number) in taken:
+            number += 1
+        following[where.sample] = number + 1
+        numbered.append((where, number))
+    return numbered

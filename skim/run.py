@@ -1,202 +1,42 @@
-"""Stage one from configuration to dataset."""
+"""Stage one from the work that there is to the dataset."""
 
 from __future__ import annotations
 
-import importlib.metadata
+import contextlib
 import logging
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from runtime.console import Watch, progress_bar
+from runtime.differences import report
 from runtime.execute import run_tasks
-from runtime.files import replace_file
-from runtime.inputs import (
-    choose_samples,
-    open_samples,
-    plan_ranges,
-)
 from runtime.scheduler import Scheduler
-from schemas.errors import InputError
-from schemas.load import location_of
-from schemas.manifest import (
-    MANIFEST,
-    Manifest,
-    Partition,
-    SampleRecord,
-)
-from schemas.ntuple import load_format
-from schemas.pages import footer_digest
-from schemas.reduction import Recipe, reduce_events
-from schemas.skim_config import SkimConfig, Storage, configuration_hash
-from schemas.trees import Input, Ntuple, read_entries
-from skim.resume import (
-    all_sources,
-    check_schema,
-    check_sources,
-    find_present,
-    missing_ranges,
+from schemas.errors import L1SkimError, RemoteError, RunError
+from schemas.manifest import Manifest, SampleRecord, Skipped
+from skim.commit import (
+    New,
+    check_unchanged,
+    extend_record,
     remove_leftovers,
+    remove_temporaries,
+    write_manifest,
 )
-from skim.write import write_partition
+from skim.job import SkimJob
+from skim.journal import JOURNAL, Receipt, receipt_name
+from skim.lock import Lock
+from skim.partition import make_partition
 
 logger = logging.getLogger(__name__)
 
-WRITERS = ("l1skim", "awkward", "numpy", "pyarrow", "uproot")
 
-
-@dataclass(frozen=True)
-class SkimJob:
-    """A skim that is ready to run.
-
-    Attributes
-    ----------
-    output
-        Folder of the dataset.
-    recipe
-        What happens to events.
-    configuration
-        Normalised, as the manifest keeps it.
-    storage
-        How partitions are stored.
-    samples
-        The probed files of each sample.
-    tasks
-        The partitions to make.
-    present
-        What the dataset already has.
-    """
-
-    output: Path
-    recipe: Recipe
-    configuration: Mapping[str, Any]
-    storage: Storage
-    samples: Mapping[str, Sequence[Ntuple]]
-    tasks: Sequence[SkimTask]
-    present: Manifest | None
-
-
-@dataclass(frozen=True)
-class SkimTask:
-    """One partition to make, with everything that a worker needs."""
-
-    output: Path
-    sample: str
-    number: int
-    source: int
-    source_input: Input
-    start: int
-    stop: int
-    recipe: Recipe
-    storage: Storage
-
-
-def prepare(
-    config: SkimConfig,
-    *,
-    base: Path,
-    output: Path,
-    files: Sequence[str] = (),
-    only: Sequence[str] = (),
-    limit: int | None = None,
-    scheduler: Scheduler,
-    watch: Watch = progress_bar,
-) -> SkimJob:
-    """Find out what there is to do; nothing is written.
-
-    Parameters
-    ----------
-    config
-        The configuration.
-    base
-        Folder from which its relative paths start.
-    output
-        Folder of the dataset.
-    files, only
-        As in `choose_samples`.
-    limit
-        Number of events to take of each sample; None for all.
-    scheduler
-        Where files are probed.
-    watch
-        Shows how far the probing has come.
-
-    Raises
-    ------
-    UsageError
-        For missing files, or if ``output`` is something else than a dataset of this configuration.
-    ConfigError
-        If the configuration names what the ntuples do not have.
-    InputError
-        If a file cannot be read.
-    """
-    form = load_format(config.format, base, location_of(config.format))
-    urls = choose_samples(config, base, files, only)
-    configuration = {**config.normalised(), "events_per_sample": limit}
-    present = find_present(output, configuration)
-    opened = open_samples(config, form, urls, scheduler, watch)
-    samples, plan = opened.samples, opened.plan
-    if present:
-        check_sources(present, samples, limit)
-        check_schema(output, present.event_schema, plan.recipe.kept)
-    ranges = plan_ranges(samples, config.storage, plan.inputs, limit)
-    tasks = []
-    for found in missing_ranges(ranges, samples, present):
-        where, number, source = found
-        source_input = opened.input(where.ntuple)
-        tasks.append(
-            SkimTask(
-                output, where.sample, number, source, source_input,
-                where.start, where.stop, plan.recipe, config.storage,
-            )
-        )  # fmt: skip
-    return SkimJob(output, plan.recipe, configuration, config.storage, samples, tasks, present)
-
-
-def make_partition(task: SkimTask) -> Partition:
-    """Read a range of entries, reduce it and write it as one partition.
-
-    Raises
-    ------
-    InputError
-        If the entries cannot be read, or their weights have no finite sum.
-    """
-    events = read_entries(task.source_input, task.start, task.stop)
-    reduced = reduce_events(events, task.recipe, task.source_input.url, task.start)
-    if not math.isfinite(reduced.sum_of_weights):
-        raise InputError(
-            f"{task.source_input.url}: the weights of entries {task.start} to {task.stop} sum up "
-            f"to {reduced.sum_of_weights}; write a weight that is finite for every event"
-        )
-    folder = task.output / f"sample={task.sample}"
-    path, checksum, content = write_partition(
-        reduced.events, task.recipe.kept, task.storage, folder, task.number
-    )
-    return Partition(
-        path=f"{folder.name}/{path.name}",
-        source=task.source,
-        entry_start=task.start,
-        entry_stop=task.stop,
-        events_read=reduced.events_read,
-        events_kept=reduced.events.size,
-        sum_of_weights=reduced.sum_of_weights,
-        bytes=path.stat().st_size,
-        checksum=checksum,
-        content=content,
-        footer=footer_digest(str(path)),
-        errors=dict(reduced.errors),
-    )
-
-
-def run(job: SkimJob, *, scheduler: Scheduler, watch: Watch = progress_bar) -> Manifest:
+def run(job: SkimJob, *, lock: Lock, scheduler: Scheduler, watch: Watch = progress_bar) -> Manifest:
     """Make the missing partitions, then the manifest.
 
     Parameters
     ----------
     job
-        From `prepare`.
+        From `prepare`, called while the lock was held.
+    lock
+        Of the target.
     scheduler
         Where partitions are made.
     watch
@@ -206,29 +46,108 @@ def run(job: SkimJob, *, scheduler: Scheduler, watch: Watch = progress_bar) -> M
     -------
     Manifest
         Of the dataset, as written.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read and is not to be left out.
+    RunError
+        If something cannot be written, a worker or the lock was lost, or no file is left.
+    KeyboardInterrupt
+        If the run is stopped; says how to go on.
     """
-    with watch("skimming partitions", len(job.tasks)) as advance:
+    for line in report(job.differences):
+        logger.warning("files differ: %s", line)
+    with _resumable(job), watch("skimming partitions", len(job.tasks)) as advance:
         made = run_tasks(make_partition, job.tasks, scheduler=scheduler, progress=advance)
-    sources = all_sources(job.samples, job.present)
-    records = {
-        name: list(record.partitions)
-        for name, record in (job.present.samples.items() if job.present else ())
-    }
-    for task, partition in zip(job.tasks, made, strict=True):
-        records.setdefault(task.sample, []).append(partition)
-    manifest = Manifest(
+        manifest = make_manifest(job, made)
+        check_unchanged(r.origin for r in made if isinstance(r, Receipt))
+        lock.check()
+        if write_manifest(job.target, manifest):
+            logger.info("wrote the manifest of %s", job.target.describe())
+        for name in remove_leftovers(job.target, manifest):
+            logger.info("removed %s, which is not part of the dataset", name)
+    return manifest
+
+
+def make_manifest(job: SkimJob, made: Sequence[Receipt | Skipped]) -> Manifest:
+    """Return the manifest of the dataset with what a run made.
+
+    Parameters
+    ----------
+    job
+        The work.
+    made
+        What became of each of its tasks.
+
+    Raises
+    ------
+    RunError
+        If no file is left, or if events are missing.
+    """
+    left_out = {name: {s.url: s for s in skipped} for name, skipped in job.skipped.items()}
+    receipts = list(job.receipts)
+    for task, result in zip(job.tasks, made, strict=True):
+        if isinstance(result, Receipt):
+            receipts.append(result)
+        else:  # of several errors of one file, the first one is listed
+            left_out.setdefault(task.sample, {}).setdefault(result.url, result)
+    for skipped in (found for by_url in left_out.values() for found in by_url.values()):
+        logger.warning("left out: %s", skipped.cause)
+    samples = dict(job.present.samples) if job.present else {}
+    for name in job.sources.keys() | left_out.keys():
+        new = New(
+            sources=job.sources.get(name, ()),
+            partitions=[(r.origin.url, r.partition) for r in receipts if r.sample == name],
+            skipped=list(left_out.get(name, {}).values()),
+            planned=job.planned.get(name, {}),
+        )
+        samples[name] = extend_record(samples.get(name, SampleRecord()), new)
+    if not any(record.sources for record in samples.values()):
+        raise RunError("each file was left out, so there is no dataset")
+    versions = job.present.software if job.present and not receipts else job.stamp.software
+    return Manifest(
         schema=job.recipe.kept,
         configuration=dict(job.configuration),
-        configuration_hash=configuration_hash(dict(job.configuration)),
-        software={name: importlib.metadata.version(name) for name in WRITERS},
-        samples={
-            name: SampleRecord(sources=sources[name], partitions=records.get(name, []))
-            for name in sorted(sources)
-        },
+        configuration_hash=job.stamp.configuration_hash,
+        software=versions,
+        samples={name: samples[name] for name in sorted(samples)},
     )
-    job.output.mkdir(parents=True, exist_ok=True)
-    with replace_file(job.output / MANIFEST) as temporary:
-        temporary.write_text(manifest.to_json(), encoding="utf-8")
-    logger.info("wrote %s", job.output / MANIFEST)
-    remove_leftovers(job.output, manifest)
-    return manifest
+
+
+def require_samples(manifest: Manifest) -> None:
+    """Require every sample to have a file.
+
+    Raises
+    ------
+    RunError
+        Naming a sample of which each file was left out.
+    """
+    for name, record in manifest.samples.items():
+        if record.skipped and not record.sources:
+            raise RunError(
+                f"each file of sample {name!r} was left out ({len(record.skipped)} in all), the "
+                f"first because of {record.skipped[0].cause}"
+            )
+
+
+@contextlib.contextmanager
+def _resumable(job: SkimJob) -> Iterator[None]:
+    """Clear away what a run that ends early was writing; say how to go on after an interrupt."""
+    awaited = {receipt_name(task.sample, task.number) for task in job.tasks}
+    for name in awaited.intersection(job.target.names(JOURNAL)):
+        job.target.remove(f"{JOURNAL}/{name}")  # of no use, and not to be counted below
+    try:
+        yield
+    except BaseException as error:
+        # why the run ends matters more than what it leaves, which the next one removes
+        if not isinstance(error, RemoteError):  # which has taken long enough to give up
+            with contextlib.suppress(L1SkimError, OSError):
+                remove_temporaries(job.target)
+        if isinstance(error, KeyboardInterrupt):
+            done = len(job.receipts) + len(awaited.intersection(job.target.names(JOURNAL)))
+            raise type(error)(
+                f"{done} of {len(job.receipts) + len(awaited)} partitions are done; run the same "
+                "command again to go on"
+            ) from None
+        raise

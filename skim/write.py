@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from runtime.files import digest_file, replace_file
+from runtime.files import digest_file, replace_file, sync
+from schemas.errors import RunError
 from schemas.event_schema import EventSchema
 from schemas.events import Events
 from schemas.parquet import leaves, to_table
@@ -52,5 +53,20 @@ def write_partition(
     options = write_options(events, schema, storage)
     with replace_file(path) as temporary:
         pq.write_table(to_table(events, schema), os.fspath(temporary), **options)
-        checksum = digest_file(temporary)
+        sync(temporary)
+        checksum = _check(temporary, events.size)
     return path, checksum, content
+
+
+def _check(path: Path, rows: int) -> str:
+    """Make sure that a file which has just been written can be opened; return its checksum."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        found = pq.read_metadata(os.fspath(path)).num_rows
+    except pa.ArrowException as error:
+        raise RunError(f"{path}: cannot be read back after it was written: {error}") from error
+    if found != rows:
+        raise RunError(f"{path}: holds {found} events, and {rows} were written")
+    return digest_file(path)

@@ -23,7 +23,7 @@ MAY_IMPORT = {
 # what takes long to import is imported where it is used, so that no command pays for another's
 NEVER_AT_IMPORT = {
     "awkward", "dask", "dask_awkward", "distributed", "duckdb", "fsspec", "hist", "matplotlib",
-    "mplhep", "polars", "pyarrow", "rich", "ROOT", "uhi", "uproot",
+    "mplhep", "polars", "pyarrow", "rich", "ROOT", "uhi", "uproot", "XRootD",
 }  # fmt: skip
 
 AT_IMPORT = {
@@ -126,7 +126,7 @@ def test_importing_everything_touches_no_file_and_starts_nothing() -> None:
     relative = [path.relative_to(ROOT).with_suffix("") for path in MODULES]
     modules = [".".join(path.parts).removesuffix(".__init__") for path in relative]
     done = subprocess.run(
-        [sys.executable, "-c", IMPORT_ALL, *modules], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-B", "-c", IMPORT_ALL, *modules], cwd=ROOT, capture_output=True, text=True
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 from histo.cli import main as histo
 from schemas.axes import Axis
+from schemas.event_schema import Field
 from schemas.histo_config import (
     BinnedLevel,
     DerivedCollection,
@@ -33,9 +34,19 @@ from schemas.histo_config import (
     TableConfig,
 )
 from schemas.load import load_model
-from schemas.manifest import Manifest, Partition, Source
+from schemas.manifest import Manifest, Partition, Skipped, Source
+from schemas.narrow import Rounding
+from schemas.ntuple import (
+    CollectionInfo,
+    FieldInfo,
+    NtupleFormat,
+    TreeFormat,
+    format_names,
+    load_format,
+)
 from schemas.operations import FUNCTIONS, REDUCTIONS
 from schemas.skim_config import SkimConfig
+from schemas.trees import probe
 from skim.cli import main as skim
 from skim.sample import write_sample
 
@@ -119,13 +130,35 @@ def test_dataset_is_read_as_shown(block: Block, everything: Path) -> None:
     assert done.stdout
 
 
+def kind_of(block: Block) -> type[HistoConfig | SkimConfig | NtupleFormat]:
+    """Tell what a block of YAML is."""
+    keys = yaml.safe_load(block.text).keys()
+    if keys & {"tree", "trees"}:
+        return NtupleFormat
+    return HistoConfig if "histograms" in keys else SkimConfig
+
+
+def assert_reads(schema: Path, ntuples: Path) -> None:
+    """Require a schema to read the ntuples, if it is one of these."""
+    form = load_format(schema.name, schema.parent)
+    if form.tree == "Events":
+        layout = probe(str(next(ntuples.glob("*.root"))), form).layout
+        for name, info in form.collections.items():
+            assert info.doc == layout.schema.collections[name].doc
+            assert info.fields.keys() <= layout.schema.collections[name].fields.keys()
+
+
 @pytest.mark.parametrize(
     "block", blocks(CONFIGURATION, "yaml"), ids=lambda block: f"line {block.line}"
 )
 def test_configuration_as_shown_fits_an_ntuple_or_a_dataset(block: Block, everything: Path) -> None:
     path = everything / f"{block.line}.yaml"
     path.write_text(block.text)
-    if "histograms" in yaml.safe_load(block.text):
+    kind = kind_of(block)
+    if kind is NtupleFormat:
+        assert_reads(path, everything / "ntuples")
+        return
+    if kind is HistoConfig:
         dataset = str(everything / "dataset")
         allowed = ["--allow-functions", "numpy"] if "functions" in block.text else []
         result = CliRunner().invoke(histo, ["list", str(path), dataset, *allowed])
@@ -178,7 +211,8 @@ def models(annotation: Any) -> Iterator[type[pydantic.BaseModel]]:
         yield from models(part)
 
 
-MODELS = list(dict.fromkeys([*models_below(SkimConfig), *models_below(HistoConfig)]))
+ROOTS = (SkimConfig, HistoConfig, NtupleFormat)
+MODELS = list(dict.fromkeys(model for root in ROOTS for model in models_below(root)))
 
 SECTIONS: dict[type[pydantic.BaseModel], tuple[str, str]] = {
     HistoConfig: ("Histogram configuration", ""),
@@ -192,6 +226,10 @@ SECTIONS: dict[type[pydantic.BaseModel], tuple[str, str]] = {
     BinnedLevel: ("Tables", "tables.NAME.by."),
     Matching: ("Matchings", "matches.NAME."),
     MatchedObjects: ("Matchings", "matches.NAME.for.COLLECTION."),
+    NtupleFormat: ("Schemas", ""),
+    TreeFormat: ("Schemas", "trees."),
+    CollectionInfo: ("Schemas", "collections.NAME."),
+    FieldInfo: ("Schemas", "fields.NAME."),
 }
 """Heading under which the keys of a model stand, and what they are written with."""
 
@@ -207,7 +245,7 @@ def section(heading: str) -> str:
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_every_key_is_documented(model: type[pydantic.BaseModel]) -> None:
-    if model in models_below(HistoConfig):
+    if model in SECTIONS:
         heading, prefix = SECTIONS[model]
         text, before = section(heading), re.escape(prefix)
     else:
@@ -215,6 +253,11 @@ def test_every_key_is_documented(model: type[pydantic.BaseModel]) -> None:
         text += section("What both have in common")
     missing = [key for key in keys(model) if not re.search(rf"^\| `{before}{key}`", text, re.M)]
     assert not missing
+
+
+def test_every_format_is_documented() -> None:
+    text = section("Schemas")
+    assert [name for name in format_names() if f"| `{name}` |" not in text] == []
 
 
 def given(value: Any) -> Iterator[tuple[type[pydantic.BaseModel], str]]:
@@ -233,13 +276,12 @@ def test_every_key_has_an_example(everything: Path) -> None:
     for block in blocks(CONFIGURATION, "yaml"):
         path = everything / f"{block.line}.yaml"
         path.write_text(block.text)
-        kind = HistoConfig if "histograms" in yaml.safe_load(block.text) else SkimConfig
-        shown |= set(given(load_model(path, kind)))
+        shown |= set(given(load_model(path, kind_of(block))))
     missing = [(m.__name__, key) for m in MODELS for key in keys(m) if (m, key) not in shown]
     assert not missing
 
 
-@pytest.mark.parametrize("model", [Manifest, Partition, Source])
+@pytest.mark.parametrize("model", [Manifest, Partition, Skipped, Source, Field, Rounding])
 def test_every_key_of_the_manifest_is_documented(model: type[pydantic.BaseModel]) -> None:
     text = DATASET.read_text()
     missing = [key for key in (field.alias or name for name, field in model.model_fields.items())

@@ -301,16 +301,13 @@ def test_help_imports_nothing_heavy(command: tuple[str, ...]) -> None:
     assert imported.isdisjoint({*HEAVY, "boost_histogram", "numpy", "pydantic"})
 
 
-def test_json_needs_neither_uproot_nor_awkward(config: Path, dataset: Path, tmp_path: Path) -> None:
-    imported = imported_by("run", config, dataset, "-o", tmp_path / "out.json")
+@pytest.mark.parametrize("suffix", [".root", ".json"])
+def test_filling_needs_neither_uproot_nor_awkward(
+    suffix: str, config: Path, dataset: Path, tmp_path: Path
+) -> None:
+    imported = imported_by("run", config, dataset, "-o", tmp_path / f"out{suffix}")
     assert {"pyarrow", "boost_histogram"} <= imported
     assert imported.isdisjoint({"uproot", "awkward", "distributed", "matplotlib", "hist"})
-
-
-def test_root_needs_no_awkward_array_of_events(config: Path, dataset: Path, tmp_path: Path) -> None:
-    imported = imported_by("run", config, dataset, "-o", tmp_path / "out.root")
-    assert "uproot" in imported
-    assert imported.isdisjoint({"matplotlib", "hist", "distributed"})
 
 
 def test_listing_reads_no_events(config: Path, dataset: Path) -> None:

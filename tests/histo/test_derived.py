@@ -455,7 +455,7 @@ def test_counting_pairs_reads_no_more_than_their_number() -> None:
 def test_pairs_without_a_selection_are_counted(kind: str) -> None:
     text = f"histograms: {{G: {{{kind}, for: {{Pair: all}}}}}}"
     plan = make_plan(config(COLLECTIONS + text), SCHEMA)
-    filled = fill(plan, three_objects(), 2).values[0]
+    filled = fill(plan, three_objects(), 2).contents(plan)[0][0]
     assert filled.sum() == (1 if "counter" in kind else 2)  # one event has a pair
 
 

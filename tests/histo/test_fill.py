@@ -15,7 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import histo.fill
-from histo.fill import Filled, fill, merge, pack
+from histo.book import make_axis
+from histo.fill import Contents, Filled, fill, merge
+from histo.patterns import pack, sum_patterns
 from histo.plan import Plan, make_plan
 from schemas.evaluate import Evaluator
 from schemas.event_schema import Collection, EventSchema, Field
@@ -221,9 +223,7 @@ def _expected_of(event: ak.Array) -> Numbers:
 def compare(plan: Plan, found: Filled, expected: Numbers) -> None:
     """Require the same counts, and the same sums of weights up to rounding."""
     assert [booking.name for booking in plan.bookings] == sorted(expected, key=order_of(plan))
-    for booking, values, variances in zip(
-        plan.bookings, found.values, found.variances, strict=True
-    ):
+    for booking, (values, variances) in zip(plan.bookings, found.contents(plan), strict=True):
         theirs = expected[booking.name].view(flow=True)
         if booking.weight is None:
             assert variances is None
@@ -243,9 +243,7 @@ def fill_all(config: HistoConfig, block: Events, schema: EventSchema = SCHEMA) -
     found = fill(plan, block, block.size)
     return {
         booking.name: values if variances is None else (values, variances)
-        for booking, values, variances in zip(
-            plan.bookings, found.values, found.variances, strict=True
-        )
+        for booking, (values, variances) in zip(plan.bookings, found.contents(plan), strict=True)
     }
 
 
@@ -403,24 +401,23 @@ histograms:
 """)
 
 
-def one_by_one(plan: Plan, block: Events) -> Filled:
+def one_by_one(plan: Plan, block: Events) -> list[Contents]:
     """Fill every histogram from its own mask with hist."""
     evaluate = Evaluator(block)
     axes = {"pt": axis.Regular(8, 0, 10), "charge": axis.Integer(-1, 2)}
-    values, variances = [], []
+    contents: list[Contents] = []
     for booking in plan.bookings:
         used = [axes["pt"], axes["charge"]] if booking.name.endswith("map") else [axes["pt"]]
         chosen = slice(None) if booking.selection is None else evaluate(booking.selection)
         entries = [evaluate(node)[chosen] for node in booking.values]
         weight = None if booking.weight is None else evaluate(booking.weight)[chosen]
         made = filled(used, *entries, weight=weight).view(flow=True)
-        values.append(made if weight is None else made["value"])
-        variances.append(None if weight is None else made["variance"])
-    return Filled(tuple(values), tuple(variances))
+        contents.append((made, None) if weight is None else (made["value"], made["variance"]))
+    return contents
 
 
-def same(first: Filled, second: Filled) -> None:
-    for a, b in zip(first.values, second.values, strict=True):
+def same(first: list[Contents], second: list[Contents]) -> None:
+    for (a, _), (b, _) in zip(first, second, strict=True):
         (np.testing.assert_array_equal if a.dtype.kind == "i" else np.testing.assert_allclose)(
             a, b, **({} if a.dtype.kind == "i" else {"rtol": 1e-12})
         )
@@ -431,7 +428,19 @@ def test_any_number_of_selections_equals_filling_one_by_one(number: int) -> None
     block = random_events(300)
     plan = make_plan(many_selections(number), SCHEMA)
     assert len(plan.bookings) == 3 * (number + 1)
-    same(fill(plan, block, block.size), one_by_one(plan, block))
+    same(fill(plan, block, block.size).contents(plan), one_by_one(plan, block))
+
+
+@pytest.mark.parametrize(
+    "shape", [(0, 3, 4), (1, 1, 5), (30, 9, 102), (700, 60, 40), (40_000, 3, 3)]
+)
+def test_patterns_are_summed_exactly(shape: tuple[int, int, int]) -> None:
+    patterns, selections, bins = shape
+    random = np.random.default_rng(5)
+    passed = random.random((patterns, selections)) < 0.5
+    table = random.integers(0, 2**53 // max(patterns, 1), (patterns, bins))
+    expected = passed.T.astype(np.int64) @ table
+    np.testing.assert_array_equal(sum_patterns(passed, table), expected)
 
 
 @settings(max_examples=10, deadline=None)
@@ -449,9 +458,9 @@ def test_selections_too_many_for_patterns_are_filled_one_by_one(
 ) -> None:
     block = random_events(300)
     plan = make_plan(many_selections(40), SCHEMA)
-    by_pattern = fill(plan, block, block.size)
+    by_pattern = fill(plan, block, block.size).contents(plan)
     monkeypatch.setattr(histo.fill, "MAX_CELLS", limit)
-    same(fill(plan, block, block.size), by_pattern)
+    same(fill(plan, block, block.size).contents(plan), by_pattern)
     monkeypatch.undo()
     compare(PLAN, fill(PLAN, block, block.size), expected_of(block))
 
@@ -476,19 +485,17 @@ histograms:
 
 def test_merging_is_associative_and_leaves_its_arguments_alone() -> None:
     parts = [fill(PLAN, part, part.size) for part in split(random_events(60), 20)]
-    before = [values.copy() for values in parts[0].values]
+    before = [values.copy() for values, _ in parts[0].contents(PLAN)]
     left = merge(merge(parts[0], parts[1]), parts[2])
     right = merge(parts[0], merge(parts[1], parts[2]))
-    same(left, right)
-    for values, old in zip(parts[0].values, before, strict=True):
+    same(left.contents(PLAN), right.contents(PLAN))
+    for (values, _), old in zip(parts[0].contents(PLAN), before, strict=True):
         np.testing.assert_array_equal(values, old)
 
 
 def test_what_is_merged_has_the_type_of_its_parts() -> None:
     block = random_events(5)
     found = merge(fill(PLAN, block, block.size), fill(PLAN, block, block.size))
-    for booking, values in zip(PLAN.bookings, found.values, strict=True):
+    for booking, (values, _) in zip(PLAN.bookings, found.contents(PLAN), strict=True):
         assert values.dtype == (np.int64 if booking.weight is None else np.float64)
-        assert values.shape == tuple(
-            bh_axis.extent for bh_axis in map(histo.fill.make_axis, booking.axes)
-        )
+        assert values.shape == tuple(made.extent for made in map(make_axis, booking.axes))

@@ -137,17 +137,18 @@ def test_other_objects_are_mentioned(foreign: Path, caplog: pytest.LogCaptureFix
 
 
 def test_filled_underflow_of_a_labelled_axis_is_not_lost(tmp_path: Path) -> None:
-    from histo.write_root import axis_model
+    from histo.root_file import Folder, file_bytes
+    from histo.root_objects import histogram_object, make_frame
 
+    filled = bh.Histogram(axis.Regular(2, 0, 2), storage=bh.storage.Int64())
+    filled.view(flow=True)[...] = [5, 1, 2, 0]
+    frame = make_frame([axis.StrCategory(["a", "b"])], ["x"])
+    content = histogram_object(FilledHistogram("h", "", ("x",), filled), "h", frame)
     path = tmp_path / "labelled.root"
-    with uproot.recreate(path) as file:
-        contents = np.array([5.0, 1.0, 2.0, 0.0])
-        file["h"] = uproot.writing.identify.to_TH1x(
-            None, "", contents, 8, 3, 3, 0, 0, contents,
-            axis_model("xaxis", axis.StrCategory(["a", "b"]), ""),
-        )  # fmt: skip
+    path.write_bytes(file_bytes(Folder("", [("TH1D", "h", "", content)])))
     read = read_histograms(path).histograms["h"]
-    np.testing.assert_array_equal(read.values(), contents)
+    assert read.contents.axes[0].edges[0] == 0  # not a category axis, which has no underflow
+    np.testing.assert_array_equal(read.values(), [5, 1, 2, 0])
 
 
 def test_sparse_and_single_histograms_of_the_standard_are_read(tmp_path: Path) -> None:

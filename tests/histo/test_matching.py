@@ -173,7 +173,7 @@ ETA = bh.axis.Regular(9, -4.5, 4.5)
 
 
 def contents(events: Events) -> dict[str, Any]:
-    values = fill(PLAN, events, events.size).values
+    values = [values for values, _ in fill(PLAN, events, events.size).contents(PLAN)]
     return {booking.name: own for booking, own in zip(PLAN.bookings, values, strict=True)}
 
 

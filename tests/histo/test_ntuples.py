@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from histo.load import read_histograms
+from histo.ntuples import open_ntuples
 from histo.plan import make_plan
-from histo.sources import open_ntuples
 from runtime.console import progress_bar
 from runtime.scheduler import Scheduler
 from schemas.histo_config import HistoConfig
@@ -34,6 +34,7 @@ define:
   event: {{ht: sum(EGStaEB.pt)}}
 objects: {{TkEleL2: pt > 3}}
 events: any(TkEleL2.pt > 15) or any(TkEmL2.pt > 20)
+storage: {{narrow: {{TkEleL2.pt: 6 bits, "*.phi": 8 bits, TkEleL2.hwQual: uint8}}}}
 """
 HISTO = """
 collections:

@@ -32,8 +32,8 @@ for name, *arguments in commands:
 MEMORY = 4 * 2**30
 """Bytes of address space; threads and libraries take some 2 GB of it without using them."""
 
-USED = 1000
-"""MB that a process may really use: about ten times what the smallest command does."""
+USED = 2000
+"""MB that a process may really use; the documented limits are about as large."""
 
 
 @dataclass(frozen=True)

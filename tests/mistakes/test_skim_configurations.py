@@ -94,7 +94,7 @@ CUTS = {
 }  # fmt: skip
 
 STORAGE = {
-    "unknown key": ("{«partition_event»: 5}", "did you mean 'partition_events'?"),
+    "unknown key": ("{«partition_event»: 5}", "did you mean 'partition_events' or"),
     "zero": ("{partition_events: «0»}", "partition_events: expected at least 1, got 0"),
     "fraction": ("{partition_events: «1.5»}", "expected an integer, got 1.5"),
     "word": ("{row_group_events: «many»}", "expected an integer, got 'many'"),
@@ -102,6 +102,26 @@ STORAGE = {
     "unknown codec": ("{compression: «zstdd»}", "expected 'zstd', 'snappy', 'gzip', 'lz4' or"),
     "level too high": ("{level: «50»}", "expected at most 22, got 50"),
     "level of another codec": ("«{compression: gzip, level: 20}»", "gzip has the levels 1 to 9"),
+    "size without a unit": ("{partition_bytes: '«256»'}", "is not a size"),
+    "unknown unit": ("{row_group_bytes: «256 MO»}", "such as '256 MB' (units: B, kB, MB"),
+    "no size": ("{partition_bytes: «0»}", "expected at least 1, got 0"),
+    "narrow to a word": ("{narrow: {TkEleL2.pt: «half»}}", "neither a number of bits"),
+    "narrow to no bits": ("{narrow: {TkEleL2.pt: «0 bits»}}", "neither a number of bits"),
+    "narrow to bool": ("{narrow: {TkEleL2.pt: «bool»}}", "nor a type (uint8, int8"),
+    "range upside down": ("{narrow: {TkEleL2.hwQual: «[3, 0]»}}", "the smallest and the largest"),
+    "range of reals": ("{narrow: {TkEleL2.hwQual: «[0, 1.5]»}}", "the smallest and the largest"),
+    "range too wide": ("{narrow: {TkEleL2.hwQual: «[-1, 9223372036854775808]»}}", "no type of int"),
+    "narrow no column": ("{narrow: {«TkEleL2.hwqual»: uint8}}", "did you mean 'TkEleL2.hwQual'?"),
+    "narrow what is not kept": ("{narrow: {«TkEmL2.pt»: 9 bits}}", "has no column 'TkEmL2.pt'"),
+    "narrow without a dot": ("{narrow: {«pt»: 9 bits}}", "both may be patterns, as in '*.pt'"),
+    "mantissa of integers": ("{narrow: {«TkEleL2.hwQual»: 9 bits}}", "only real numbers have"),
+    "more bits than there are": ("{narrow: {«TkEleL2.pt»: 23 bits}}", "whose mantissa has 23 bits"),
+    "not narrower": ("{narrow: {«TkEleL2.hwQual»: uint32}}", "it is int32, which is not wider"),
+    "reals by a pattern": ("{narrow: {«TkEleL2.p*»: uint8}}", "name it without a pattern"),
+    "patterns that disagree": (
+        "{narrow: {'TkEleL2.*': 9 bits, '«*.pt»': 8 bits}}",
+        "say it for 'TkEleL2.pt'",
+    ),
 }
 
 MISTAKES = {

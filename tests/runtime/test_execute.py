@@ -212,14 +212,16 @@ def test_partial_results_do_not_pile_up() -> None:
     assert most < 40
 
 
-def test_one_task_in_this_process_does_without_dask(
+def test_threads_do_without_dask(
     run_script: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
     code = (
         "import sys\n"
         "from runtime.execute import map_reduce\n"
         "from runtime.scheduler import parse_scheduler\n"
-        "assert map_reduce(abs, max, [-3], scheduler=parse_scheduler('threads', None)) == 3\n"
+        "scheduler = parse_scheduler('threads', None)\n"
+        "assert map_reduce(abs, max, [-3], scheduler=scheduler) == 3\n"
+        "assert map_reduce(abs, max, range(-9, 9), scheduler=scheduler) == 9\n"
         "assert not {'dask', 'distributed', 'numpy', 'fsspec'} & set(sys.modules)\n"
     )
     done = run_script(code)
@@ -243,6 +245,14 @@ def test_tallies_of_all_tasks_come_back(scheduler: Scheduler, tasks: int) -> Non
     assert listed.counts == merged.counts == expected
     assert listed.seconds.keys() == listed.processor.keys() == {"outer", "inner"}
     assert merged.seconds.keys() - {"merge"} == {"outer", "inner"}
+
+
+def test_tallies_of_tasks_are_added_to_the_one_that_is_open(scheduler: Scheduler) -> None:
+    with tallying() as tally:
+        run_tasks(note_itself, range(3), scheduler=scheduler)
+        map_reduce(note_itself, max, range(3), scheduler=scheduler)
+        count("tasks")
+    assert tally.counts == {"bytes": 6, "tasks": 7}
 
 
 def test_nothing_is_tallied_outside_a_task() -> None:

@@ -196,7 +196,9 @@ READERS: dict[str, Callable[[Path], ak.Array]] = {
         polars.scan_parquet(f"{folder}/**/*.parquet").collect().to_arrow()
     ),
     "duckdb": lambda folder: from_arrow(
-        duckdb.read_parquet(f"{folder}/**/*.parquet").order("filename").to_arrow_table()
+        duckdb.read_parquet(f"{folder}/**/*.parquet")
+        .order("filename, file_row_number")
+        .to_arrow_table()
     ),
 }
 

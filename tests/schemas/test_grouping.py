@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,7 +99,7 @@ def test_what_the_format_knows_comes_before_the_title() -> None:
     assert collections["Mu"].fields["pt"].doc == "Transverse momentum"
 
 
-@pytest.mark.parametrize("title", ["Ele_pt/F", "Ele_pt[nEle]/F", "pt", ""])
+@pytest.mark.parametrize("title", ["Ele_pt/F", "Ele_pt[nEle]/F", "Eles_pt[nEle]/F", "pt", ""])
 def test_a_title_that_repeats_the_name_is_no_documentation(title: str) -> None:
     layout = group(jagged("Ele_pt", "nEle", title=title))
     assert layout.schema.collections["Ele"].fields["pt"].doc == ""
@@ -132,6 +133,65 @@ def test_declared_beginnings_and_counters_name_collections() -> None:
         "eg": "list EG.value",
     }
     assert layout.counters["EG"].branch == "nEGs"
+
+
+def group_tree(rules: TreeFormat, *branches: Branch) -> Layout:
+    form = NtupleFormat(name="x", trees=[rules])
+    return group_branches({"t": (rules, branches)}, form, "a")
+
+
+def test_an_empty_beginning_takes_what_no_other_does() -> None:
+    rules = TreeFormat(tree="t", collections={"Hit": "", "EG": "eg"})
+    layout = group_tree(rules, *map(jagged, ("egEt", "Pt", "x_y")), Branch("run", "int32"))
+    assert placed(layout) == {
+        "egEt": "list EG.et",
+        "Pt": "list Hit.Pt",
+        "x_y": "list Hit.x_y",
+        "run": "event event.run",
+    }
+
+
+def test_an_empty_counter_is_none() -> None:
+    layout = group_tree(
+        TreeFormat(tree="t", counters={"A": ""}), Branch("nA", "int32"), jagged("A_pt")
+    )
+    assert placed(layout) == {"nA": "event event.nA", "A_pt": "list A.pt"}
+    assert layout.counters == {}
+
+
+def test_of_two_usual_counters_the_first_counts_and_the_other_is_a_field() -> None:
+    layout = group_tree(
+        TreeFormat(tree="t"), Branch("nA", "int32"), Branch("A_n", "int32"), jagged("A_pt")
+    )
+    assert placed(layout) == {"A_n": "event event.A_n", "A_pt": "list A.pt"}
+
+
+def test_values_per_event_of_a_tree_may_have_a_singleton_of_their_own() -> None:
+    layout = group_tree(TreeFormat(tree="t", event="emu"), Branch("run", "int32"), jagged("A_pt"))
+    assert placed(layout) == {"run": "singleton emu.run", "A_pt": "list A.pt"}
+
+
+def test_objects_with_branches_of_one_name_name_all_their_branches() -> None:
+    split = [replace(jagged(path.rpartition("/")[2]), path=path)
+             for path in ("Tower/ieta", "Tower/iem", "Cluster/ieta", "Other/et")]  # fmt: skip
+    assert placed(group(*split)) == {
+        "Tower/ieta": "list Tower.ieta",
+        "Tower/iem": "list Tower.iem",
+        "Cluster/ieta": "list Cluster.ieta",
+        "Other/et": "list et.value",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "place"), [("event", "events.event"), ("event_w", "event_w.value")]
+)
+def test_lists_are_never_fields_of_the_event(name: str, place: str) -> None:
+    assert placed(group(jagged(name), Branch("run", "int32")))[name] == f"list {place}"
+
+
+@pytest.mark.parametrize("name", ["Jet.pt", "Jet/pt", "_Jet_pt"])
+def test_signs_in_names_become_underscores(name: str) -> None:
+    assert placed(group(replace(jagged(name), path=name))) == {name: "list Jet.pt"}
 
 
 def test_one_field_in_two_trees_names_both() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from schemas.load import load_model, parse_yaml, validate
-from schemas.skim_config import SkimConfig, configuration_hash
+from schemas.skim_config import SkimConfig, configuration_hash, load_skim_config
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "skim").glob("*.yaml"))
 
@@ -25,6 +25,12 @@ def test_shipped_configurations_are_valid(path: Path) -> None:
     assert load_model(path, SkimConfig).version == 1
 
 
+def test_a_schema_is_a_configuration_that_keeps_everything(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("{name: mine, tree: Events}")
+    (tmp_path / "skim.yaml").write_text("{schema: mine.yaml, keep: {'*': all}}")
+    assert load_skim_config(tmp_path / "mine.yaml") == load_skim_config(tmp_path / "skim.yaml")
+
+
 def test_defaults() -> None:
     config = read("schema: fastpuppi\nkeep: {TkEleL2: all}\n")
     assert config.normalised() == {
@@ -38,9 +44,12 @@ def test_defaults() -> None:
         "drift": {"fill": {}, "widen": []},
         "storage": {
             "partition_events": 50_000,
+            "partition_bytes": 256_000_000,
             "row_group_events": 50_000,
+            "row_group_bytes": 128_000_000,
             "compression": "zstd",
             "level": 3,
+            "narrow": {},
         },
     }
 

@@ -40,6 +40,7 @@ def test_json_describes_the_dataset(dataset: Path, ntuples: list[Path], skim: Ca
         "partitions": 6,
         "bytes": size,
         "source_bytes": sum(path.stat().st_size for path in ntuples),
+        "left_out": [],
     }
     assert found["bytes"] == size
     assert found["collections"]["TkEleL2"]["fields"]["pt"]["unit"] == "GeV"

@@ -270,7 +270,7 @@ def test_files_that_are_missing_or_cut_or_no_files_are_named(copy: Path) -> None
     for path in (paths[0], paths[2], paths[4]):
         assert f"{path}: is missing, or not a file" in said
     for path in (paths[1], paths[3]):
-        assert any(text.startswith(f"{path}: has ") for text in said)
+        assert any(text.startswith(f"{path}: does not have the ") for text in said)
     assert not any(str(paths[5]) in text for text in said)
 
 
@@ -347,7 +347,7 @@ CONTRADICTIONS: dict[str, tuple[Change, str]] = {
         lambda data: first(data).update(sum_of_weights=19.0), "the sum of weights is not the num",
     ),
     "skipped and not": (skip, "is listed more than once"),
-    "another size": (lambda data: first(data).update(bytes=7), "bytes, and the manifest says 7"),
+    "another size": (lambda data: first(data).update(bytes=7), "does not have the 7 bytes"),
     "another digest": (lambda data: first(data).update(content="00"), "the digest differs"),
     "another column": (
         lambda data: data["schema"]["collections"]["event"]["fields"].pop("run"), "has the columns",

@@ -1,4 +1,4 @@
-"""Run work on this machine, in threads or in processes."""
+"""Run work in processes on this machine."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Executor
 from typing import Any
 
-from runtime.scheduler import Scheduler
-from runtime.work import Graph, Key, Work
+from runtime.work import Key, Work
 from schemas.errors import RunError
 
 
-def run_locally(work: Work, scheduler: Scheduler) -> list[Any]:
-    """Run a graph in threads of this process or in processes of its own.
+def run_in_processes(work: Work, workers: int) -> list[Any]:
+    """Run a graph in processes of its own.
 
     Parameters
     ----------
     work
         What to run.
-    scheduler
-        Of kind ``threads`` or ``processes``.
+    workers
+        Number of processes.
 
     Returns
     -------
@@ -38,6 +37,7 @@ def run_locally(work: Work, scheduler: Scheduler) -> list[Any]:
     Exception
         Whatever the first failing node raised.
     """
+    import dask.multiprocessing
     from dask.callbacks import Callback
 
     running: set[Key] = set()
@@ -50,45 +50,18 @@ def run_locally(work: Work, scheduler: Scheduler) -> list[Any]:
         if work.is_partition(key):
             work.progress(1)
 
-    workers = min(scheduler.workers, len(work.tasks))
-    open_pool = _threads if scheduler.kind == "threads" else _processes
     try:
-        with open_pool(workers) as pool, Callback(pretask=started, posttask=finished):
-            return list(_get(work.graph, work.wanted, pool, scheduler))
+        with _processes(workers) as pool, Callback(pretask=started, posttask=finished):
+            # by default 6 tasks travel together and chains become one task: here tasks are long
+            results = dask.multiprocessing.get(
+                work.graph, work.wanted, pool=pool, chunksize=1, optimize_graph=False
+            )
+            return list(results)
     except BrokenExecutor as error:
         raise RunError(
             f"a worker process died while it ran {work.describe(running)}. If the machine ran out "
             "of memory, use fewer workers or smaller partitions; then run the same command again"
         ) from error
-
-
-def _get(graph: Graph, keys: list[Key], pool: Executor, scheduler: Scheduler) -> tuple[Any, ...]:
-    """Compute the values of some keys."""
-    results: tuple[Any, ...]
-    if scheduler.kind == "threads":
-        import dask.threaded
-
-        results = dask.threaded.get(graph, keys, pool=pool)
-    else:
-        import dask.multiprocessing
-
-        # by default 6 tasks travel together and chains become one task: here tasks are long
-        results = dask.multiprocessing.get(
-            graph, keys, pool=pool, chunksize=1, optimize_graph=False
-        )
-    return results
-
-
-@contextlib.contextmanager
-def _threads(workers: int) -> Iterator[Executor]:
-    """Open a pool of threads that are all idle when it closes."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="l1skim")
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 @contextlib.contextmanager

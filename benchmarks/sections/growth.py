@@ -1,0 +1,92 @@
+"""Ten and a hundred times the events: time an event, and memory."""
+
+from __future__ import annotations
+
+from benchmarks.inputs import EG_SKIM, RATES, Inputs, free_space, histo, remove
+from benchmarks.measure import Contender, Usage, median, run
+from benchmarks.report import Section, Table, at_most, megabytes, seconds
+from benchmarks.sections import Settings
+
+SPACE_PER_EVENT = 300
+"""Bytes of dataset to have free for each event before skimming many; 230 are needed."""
+
+
+def measure(settings: Settings) -> Section:
+    """Measure both stages at three sizes, the second on what the first made."""
+    inputs = settings.inputs
+    sizes = [1, *settings.copies]
+    stages: dict[str, dict[int, Usage]] = {"skim run": {}, "histo run, 56 rates": {}}
+    start = {
+        "skim run": _times(
+            inputs.skim("one", EG_SKIM, inputs.ntuples(), "--events", "1"), settings.rounds
+        ),
+        "histo run, 56 rates": _times(
+            histo(RATES, inputs.eg_dataset(), inputs.work / "one.root", "--events", "1"),
+            settings.rounds,
+        ),
+    }
+    for copies in sizes:
+        _require_space(inputs, copies)
+        name = f"growth-x{copies}"
+        rounds = settings.rounds if copies < settings.copies[1] else 1
+        stages["skim run"][copies] = _times(
+            inputs.skim(name, EG_SKIM, inputs.ntuples(copies)), rounds
+        )
+        rates = histo(RATES, inputs.dataset(name), inputs.work / "growth.root")
+        stages["histo run, 56 rates"][copies] = _times(rates, rounds)
+        remove([inputs.dataset(name)])
+    rows, promises = [], []
+    for stage, found in stages.items():
+        first = start[stage].seconds
+        each = {c: (u.seconds - first) / (c * inputs.events) for c, u in found.items()}
+        rows += [
+            [
+                f"{stage}, {copies * inputs.events:,} events", seconds(usage.seconds),
+                seconds(usage.processor), f"{each[copies] * 1e6:.2f}", megabytes(usage.memory),
+            ]
+            for copies, usage in found.items()
+        ]  # fmt: skip
+        small, middle, large = sizes
+        command = stage.partition(",")[0]
+        sizes_of = {copies: f"{copies * inputs.events:,}" for copies in sizes}
+        memory = found[large].memory / found[middle].memory
+        promises.append(
+            at_most(
+                f"5. {command}, peak memory, {sizes_of[large]} against {sizes_of[middle]} events",
+                memory,
+                1.2,
+                "x",
+            )
+        )
+        promises += [
+            at_most(
+                f"5. {command}, time an event, {sizes_of[large]} against {sizes_of[other]} events",
+                each[large] / each[other],
+                1.15,
+                "x",
+            )
+            for other in (middle, small)
+        ]
+    return Section(
+        "Growth",
+        [
+            "The sample's four files, and the same under more names. Time an event is without "
+            "start-up, that of the command for one event."
+        ],
+        [Table(["", "seconds", "processor s", "microseconds an event", "peak memory"], rows)],
+        promises,
+    )  # fmt: skip
+
+
+def _times(contender: Contender, rounds: int) -> Usage:
+    return median([run(contender)[0] for _ in range(rounds)])
+
+
+def _require_space(inputs: Inputs, copies: int) -> None:
+    needed = copies * inputs.events * SPACE_PER_EVENT
+    free = free_space(inputs.work)
+    if free < needed:
+        raise OSError(
+            f"{inputs.work}: {free / 1e9:.1f} GB free, and a skim of {copies * inputs.events:,} "
+            f"events needs {needed / 1e9:.1f} GB"
+        )

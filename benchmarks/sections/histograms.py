@@ -1,0 +1,80 @@
+"""200 histograms of one collection, in every tool that makes histograms."""
+
+from __future__ import annotations
+
+import statistics
+
+import numpy as np
+
+from benchmarks import job
+from benchmarks.checks import read_job, require_same
+from benchmarks.inputs import HISTOGRAMS, histo
+from benchmarks.measure import Contender, python, run_json, side_by_side
+from benchmarks.report import Section, Table, at_least, seconds, usage_table
+from benchmarks.sections import Settings
+
+OURS = "histo run"
+EAGER = "eager: uproot, awkward, hist"
+FLAT = "eager, columns flattened first"
+
+
+def measure(settings: Settings) -> Section:
+    """Measure whole processes, then ours and the eager ones without their start-up."""
+    inputs, work = settings.inputs, settings.inputs.work
+    ntuples, dataset = f"{inputs.ntuples()}/*.root", inputs.clusters_dataset()
+    peers = {
+        EAGER: ["peers.eager", ntuples],
+        FLAT: ["peers.eager", ntuples, "--style", "flat"],
+        "dask-awkward, hist.dask, from ROOT": ["peers.lazy", ntuples],
+        "dask-awkward, hist.dask, from Parquet": ["peers.lazy", str(dataset)],
+        "RDataFrame, 2 threads": ["peers.rdataframe", ntuples],
+    }
+    results = {name: work / f"peer{number}.npy" for number, name in enumerate(peers)}
+    commands = {
+        name: Contender(python(*words, "-o", results[name])) for name, words in peers.items()
+    }
+    found = side_by_side(
+        {OURS: histo(HISTOGRAMS, dataset, work / "job.root"), **commands}, settings.rounds
+    )
+    ours = read_job(work / "job.root")
+    for name, path in results.items():
+        require_same(name, np.load(path), ours, job.histogram_names())
+    repeat = ["--repeat", 2 * settings.rounds + 1]
+    inside = {
+        OURS: run_json(python("inside", HISTOGRAMS, dataset, *repeat)),
+        EAGER: run_json([*commands[EAGER].command, *map(str, repeat)]),
+        FLAT: run_json([*commands[FLAT].command, *map(str, repeat)]),
+    }
+    medians = {
+        name: (statistics.median(took["seconds"]), statistics.median(took["processor"]))
+        for name, took in inside.items()
+    }
+    rows = [
+        [name, seconds(took), seconds(processor), f"{took / medians[OURS][0]:.1f}"]
+        for name, (took, processor) in medians.items()
+    ]
+    events = inputs.events
+    objects = int(ours[0].sum())
+    return Section(
+        "200 histograms of one collection",
+        [
+            f"20 selections x 10 variables of {objects:,} {job.COLLECTION} in {events:,} events, "
+            f"{ours.sum() / 1e6:,.0f} million entries. All tools agree in every bin, flow bins "
+            "included. Below, the same without start-up: repeated in one process, from opening "
+            "the files to filled histograms.",
+        ],
+        [
+            usage_table(found, OURS),
+            Table(["inside the process", "seconds", "processor s", f"times {OURS}"], rows),
+        ],
+        [
+            at_least(
+                f"2. 200 histograms of {events:,} events, whole process, against the eager script",
+                found[EAGER].seconds / found[OURS].seconds,
+                10,
+            ),
+            at_least(
+                "2. the same inside the process", medians[EAGER][0] / medians[OURS][0], 40
+            ),
+        ],
+    )  # fmt: skip

@@ -1,0 +1,106 @@
+"""Stage one against other ways to Parquet, and against its codecs alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.checks import require_same_columns
+from benchmarks.inputs import EG_SKIM
+from benchmarks.measure import Contender, median, python, run, run_json, side_by_side
+from benchmarks.report import Promise, Section, Table, at_least, at_most, seconds, usage_table
+from benchmarks.sections import Settings
+
+OURS = "skim run"
+LAZY = "uproot.dask, to_parquet"
+HEPCONVERT = "hepconvert"
+CODECS = ("lzma", "zlib", "zstd", "lz4")
+
+
+def measure(settings: Settings) -> Section:
+    """Measure the sample as it is, then what the skim reads of it in each compression."""
+    inputs = settings.inputs
+    dataset = inputs.eg_dataset()
+    branches = inputs.branches(dataset)
+    compared, table, promises = _peers("the sample", inputs.ntuples(), branches, settings)
+    tables = [table]
+    floors = [_floor("the sample, zstd", inputs.ntuples(), branches, settings, settings.copies[0])]
+    for codec in CODECS:
+        ntuples = inputs.recompressed(codec)
+        if codec in ("lzma", "zstd"):
+            _, table, more = _peers(codec.upper(), ntuples, branches, settings)
+            tables.append(table)
+            promises += more
+        floors.append(_floor(codec, ntuples, branches, settings, 1))
+    header = [
+        "input", "events", "skim run, processor s", "of which start-up", "decompress", "compress",
+        "times both", "times both, without start-up",
+    ]  # fmt: skip
+    promises += [promise for floor in floors for promise in floor[1]]
+    return Section(
+        "Skimming",
+        [
+            f"The fields of `{EG_SKIM.name}` of {inputs.events:,} events to Parquet, zstd level 3, "
+            f"two threads. {compared:,} values were compared: all are the same. The sample has 239 "
+            "branches, compressed by zstd; the others have those alone that the skim reads.",
+            "Decompressing takes the baskets that are read, compressing the encoded pages that "
+            "are written, both in memory and nothing else.",
+        ],
+        [*tables, Table(header, [floor[0] for floor in floors])],
+        promises,
+    )
+
+
+def _peers(
+    label: str, ntuples: Path, branches: Path, settings: Settings
+) -> tuple[int, Table, list[Promise]]:
+    inputs = settings.inputs
+    files, lazy, converted = f"{ntuples}/*.root", inputs.work / "lazy", inputs.work / "converted"
+    peers = {LAZY: ("peers.uproot_dask", lazy), HEPCONVERT: ("peers.hepconvert_parquet", converted)}
+    found = side_by_side(
+        {
+            OURS: inputs.skim("skimmed", EG_SKIM, ntuples),
+            **{
+                name: Contender(python(module, files, branches, output), (output,))
+                for name, (module, output) in peers.items()
+            },
+        },
+        settings.rounds,
+    )
+    compared = sum(
+        require_same_columns(inputs.dataset("skimmed"), output) for _, output in peers.values()
+    )
+    ours = found[OURS].seconds
+    return (
+        compared,
+        usage_table(found, OURS, name=f"{label}"),
+        [
+            at_least(f"4. skim of {label}, against {LAZY}", found[LAZY].seconds / ours, 2),
+            at_least(f"4. skim of {label}, against {HEPCONVERT}",
+                     found[HEPCONVERT].seconds / ours, 3),
+        ],
+    )  # fmt: skip
+
+
+def _floor(
+    label: str, ntuples: Path, branches: Path, settings: Settings, copies: int
+) -> tuple[list[str], list[Promise]]:
+    """Compare processor time with that of the codecs; those of copies are copies of one."""
+    inputs = settings.inputs
+    skimmed = inputs.skim("floor", EG_SKIM, inputs.ntuples(copies) if copies > 1 else ntuples)
+    whole = median([run(skimmed)[0] for _ in range(settings.rounds)])
+    one = inputs.skim("one", EG_SKIM, ntuples, "--events", "1")
+    start = median([run(one)[0] for _ in range(settings.rounds)])
+    run(inputs.skim("floor", EG_SKIM, ntuples))
+    codecs = run_json(
+        python("peers.codecs", f"{ntuples}/*.root", branches, inputs.dataset("floor"))
+    )
+    floor = copies * (codecs["decompress"] + codecs["compress"])
+    rest = (whole.processor - start.processor) / floor
+    row = [
+        label, f"{copies * inputs.events:,}", seconds(whole.processor), seconds(start.processor),
+        seconds(copies * codecs["decompress"]), seconds(copies * codecs["compress"]),
+        f"{whole.processor / floor:.1f}", f"{rest:.1f}",
+    ]  # fmt: skip
+    what = f"4. processor time of a skim, times its codecs: {label}"
+    promised = copies > 1 or label == "lzma"
+    return row, [at_most(what, whole.processor / floor, 1.5)] if promised else []

@@ -1,0 +1,171 @@
+"""What histograms are filled with: entries, the bins of their values, the patterns they are in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from histo.batches import Batch, Booking
+from histo.book import Binning
+from histo.edges import Edges
+from histo.patterns import Patterns, pack
+from schemas.axes import Axis
+from schemas.evaluate import Evaluator
+from schemas.event_schema import EVENT
+from schemas.expressions import Node
+from schemas.tally import step
+
+CHUNK = 8192
+"""Values whose bins are found at a time: what this takes stays in the cache of a core."""
+
+Index = NDArray[np.intp]
+Numbers = NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class Entries:
+    """The objects of a level that are filled, and the selections that they pass.
+
+    Attributes
+    ----------
+    positions
+        Among the objects of the level; None for all of them.
+    codes
+        Number of the pattern of each entry.
+    passed
+        Patterns x selections, as in `Patterns`.
+    """
+
+    positions: Index | None
+    codes: NDArray[np.int32]
+    passed: NDArray[np.bool_]
+    _passing: dict[int, Index] = field(default_factory=dict)
+
+    def of(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the values of the entries, of those of the level."""
+        return values if self.positions is None else values.take(self.positions)
+
+    def passing(self, selection: int) -> Index:
+        """List the entries that pass a selection."""
+        if selection not in self._passing:
+            passed = self.passed[:, selection].take(self.codes)
+            self._passing[selection] = np.flatnonzero(passed)
+        return self._passing[selection]
+
+
+class Finder:
+    """Finds entries and bins in one block of events, what batches share only once.
+
+    Parameters
+    ----------
+    evaluate
+        Of the block.
+    """
+
+    def __init__(self, evaluate: Evaluator) -> None:
+        self.evaluate = evaluate
+        self._binnings: dict[int, Binning] = {}
+        self._entries: dict[tuple[str, ...], Entries] = {}
+        self._reached: dict[tuple[str, int], Numbers] = {}
+        self._scratch = np.empty(0, np.intp)
+
+    def entries(self, batch: Batch) -> Entries:
+        """Return the entries of a batch; its selections are those of the patterns."""
+        defined = self._defined(batch.first)
+        known = (batch.first.level, *batch.keys)
+        with step("select"):
+            if known not in self._entries:
+                patterns = self._find_patterns(batch)
+                self._entries[known] = Entries(None, patterns.codes, patterns.passed)
+            every = self._entries[known]
+            if defined is None:
+                return every
+            positions = np.flatnonzero(defined)
+            return Entries(positions, every.codes.take(positions), every.passed)
+
+    def cells(self, batch: Batch, entries: Entries, *, patterns: bool) -> Index:
+        """Return the cell of each entry in a table of bins, or of patterns x bins.
+
+        It is overwritten by the next call: to find memory anew for each batch costs as much as to
+        fill it.
+        """
+        booking = batch.first
+        values = [entries.of(self._compute(node)) for node in booking.values]
+        binnings = [self._binning(axis) for axis in booking.axes]
+        size = len(entries.codes)
+        if len(self._scratch) < size:
+            self._scratch = np.empty(size, np.intp)
+        cells = self._scratch[:size]
+        for start in range(0, size, CHUNK):
+            part = slice(start, start + CHUNK)
+            cells[part] = entries.codes[part] if patterns else 0
+            for binning, column in zip(binnings, values, strict=True):
+                cells[part] *= binning.size
+                cells[part] += binning.number(column[part])
+        return cells
+
+    def weights(self, booking: Booking) -> NDArray[np.float64]:
+        """Return the weight of each object of the level, for a rate of each event."""
+        if booking.weight is None:
+            raise AssertionError(f"{booking.name} has no weight")
+        return np.asarray(self._compute(booking.weight), np.float64)
+
+    def highest(self, booking: Booking, selection: Node | None) -> Numbers:
+        """Return for each event how many thresholds the highest selected object reaches.
+
+        That is the largest of the numbers that the objects reach, so the thresholds are searched
+        once for all selections; to find the highest of the values first, for each of 29 selections,
+        took 4 times as long in all.
+        """
+        reached = self._thresholds_reached(booking)
+        with step("select"):
+            mask = None if selection is None else self.evaluate(selection)
+        if booking.level == EVENT:
+            return reached if mask is None else reached * mask
+        events = self.evaluate.owners(booking.level)
+        if mask is not None:
+            passing = np.flatnonzero(mask)
+            reached, events = reached.take(passing), events.take(passing)
+        best = np.zeros(self.evaluate.columns.size, reached.dtype)
+        np.maximum.at(best, events, reached)
+        return best
+
+    def _find_patterns(self, batch: Batch) -> Patterns:
+        size = self.evaluate.columns.size
+        if batch.first.level != EVENT:
+            size = int(self.evaluate.offsets(batch.first.level)[-1])
+        return pack([self.evaluate(node) if node else None for node in batch.distinct], size)
+
+    def _defined(self, booking: Booking) -> NDArray[np.bool_] | None:
+        """Return the objects of the level for which every value exists, None if it always does."""
+        empty: NDArray[np.bool_] | None = None
+        for node in (*booking.values, *([booking.weight] if booking.weight else [])):
+            missing = self.evaluate.empty_events(node)
+            if missing is not None:
+                empty = missing if empty is None else empty | missing
+        if empty is None or booking.level == EVENT:
+            return None if empty is None else ~empty
+        return ~empty.take(self.evaluate.owners(booking.level))
+
+    def _thresholds_reached(self, booking: Booking) -> Numbers:
+        """Return how many thresholds each object of the level reaches; none if it is NaN."""
+        (node,), (axis,) = booking.values, booking.axes
+        known = (node.key, id(axis))
+        if known not in self._reached:
+            values = self._compute(node)
+            reached = Edges(self._binning(axis).made.edges[:-1]).reached(values)
+            reached[np.isnan(values)] = 0
+            self._reached[known] = reached
+        return self._reached[known]
+
+    def _compute(self, node: Node) -> NDArray[Any]:
+        with step("derive"):
+            return self.evaluate(node)
+
+    def _binning(self, axis: Axis) -> Binning:
+        if id(axis) not in self._binnings:
+            self._binnings[id(axis)] = Binning(axis)
+        return self._binnings[id(axis)]

@@ -1,0 +1,48 @@
+"""Bins of the axes of a configuration: those that a boost-histogram fills."""
+
+from __future__ import annotations
+
+import boost_histogram as bh
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from histo.book import Binning, extent, fillable, make_axis
+from schemas.axes import Axis, BooleanAxis, CategoryAxis, IntegerAxis, RegularAxis, VariableAxis
+
+AXES: list[Axis] = [
+    RegularAxis(kind="regular", bins=100, start=-3.2, stop=3.2),
+    RegularAxis(kind="regular", bins=7, start=0.0, stop=0.1),
+    RegularAxis(kind="log", bins=9, start=0.01, stop=300.0),
+    VariableAxis(kind="edges", edges=[-1.0, -0.5, 0.1, 3.0, 3.1]),
+    IntegerAxis(kind="integer", start=-2, stop=5),
+    CategoryAxis(kind="categories", categories=[7, -1, 3]),
+    BooleanAxis(kind="boolean"),
+]
+
+
+def kinds(axis: Axis) -> list[str]:
+    if isinstance(axis, BooleanAxis):
+        return ["bool"]
+    integers = ["int8", "uint16", "int32", "uint32", "int64", "uint64"]
+    whole = isinstance(axis, IntegerAxis | CategoryAxis)
+    return integers if whole else ["float32", "float64", "bool", *integers]
+
+
+@pytest.mark.parametrize("axis", AXES, ids=lambda axis: axis.kind)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_numbers_of_bins_are_where_boost_histogram_fills(axis: Axis, data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from(kinds(axis)))
+    elements = st.floats(-4, 4, width=32) | st.floats(width=32) if kind[0] == "f" else None
+    values = data.draw(npst.arrays(kind, st.integers(0, 20), elements=elements))
+    made = make_axis(axis)
+    filled = bh.Histogram(made, storage=bh.storage.Int64())
+    filled.fill(fillable(values, axis))
+    with np.errstate(all="ignore"):
+        numbers = Binning(axis).number(values)
+    assert extent(axis) == made.extent
+    counts = np.bincount(numbers, minlength=extent(axis))
+    np.testing.assert_array_equal(counts, filled.view(flow=True))
