@@ -73,7 +73,7 @@ def read_histograms(path: Path) -> HistogramFile:
         LookupError,
         MemoryError,
         OSError,
-        RecursionError,
+        RuntimeError,  # also RecursionError
         TypeError,
         ValueError,
         pickle.UnpicklingError,

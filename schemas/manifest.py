@@ -26,7 +26,7 @@ from schemas.narrow import Rounding, largest
 
 MANIFEST = "manifest.json"
 MAX_BYTES = 100_000_000
-"""Size of the largest manifest that is read: some 200,000 partitions, 2 GB in memory at worst."""
+"""Size of the largest manifest that is read: some 200,000 partitions; 3 GB in memory at worst."""
 
 _SEALED = re.compile(rb'\{\n "digest": "([0-9a-f]{32})",\n')
 _PARTITION = re.compile(r"sample=[^/]+/part-[0-9]{5,}-[0-9a-f]{8}\.parquet")

@@ -77,7 +77,8 @@ def open_partition(
     Raises
     ------
     DatasetError
-        If the file is none, or has another footer.
+        If the file is none, has another footer, lacks a column, or claims more values than a file
+        of its size can be meant to hold.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -92,6 +93,7 @@ def open_partition(
         if _digest(tail) != footer:
             raise DatasetError(f"{path}: is damaged: its footer is not as it was written")
         metadata = pq.read_metadata(pa.BufferReader(tail))
+        _check_claims(_chunks(metadata, columns, path), metadata.num_rows, file.size(), path)
         prefetch_columns(source, metadata, columns)
         yield file, metadata
 
@@ -124,6 +126,39 @@ def _read_tail(file: Any, path: str) -> bytes:
     return tail[-length:] if length <= len(tail) else file.read_at(length, size - length)
 
 
+Chunks = list[tuple[str, Any]]
+
+
+def _chunks(metadata: pq.FileMetaData, columns: Sequence[str], path: str) -> Chunks:
+    """List the pieces of columns, one for each row group, by the path of the column."""
+    names = metadata.schema
+    positions = {names.column(i).path: i for i in range(metadata.num_columns)}
+    missing = [_shown(name) for name in columns if name not in positions]
+    if missing:
+        raise DatasetError(f"{path}: has no column {', '.join(missing)}")
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    return [(name, group.column(positions[name])) for name in columns for group in groups]
+
+
+def _shown(column: str) -> str:
+    """Return a column as expressions name it."""
+    return column.replace(".list.element", "")
+
+
+def _check_claims(chunks: Chunks, rows: int, size: int, path: str) -> None:
+    """Refuse what would take more memory than a file of this size can be meant to."""
+    claimed = 8 * rows + sum(
+        # a value, and levels of repetition and definition
+        12 * chunk.num_values + chunk.total_uncompressed_size + chunk.total_compressed_size
+        for _, chunk in chunks
+    )
+    if claimed > MAX_DECODED + MAX_RATIO * size:
+        raise DatasetError(
+            f"{path}: claims {rows} events that would take {claimed} bytes in memory, in a file of "
+            f"{size}; it is not read"
+        )
+
+
 def check_pages(file: Any, metadata: pq.FileMetaData, columns: Sequence[str], path: str) -> None:
     """Compare the headers of all pages of some columns with the footer.
 
@@ -139,30 +174,12 @@ def check_pages(file: Any, metadata: pq.FileMetaData, columns: Sequence[str], pa
     Raises
     ------
     DatasetError
-        If a header says anything else than the footer, or a page has no checksum; or if the columns
-        would take more memory than a file of this size can be meant to.
+        If a header says anything else than the footer, or a page has no checksum.
     """
-    names = metadata.schema
-    positions = {names.column(i).path: i for i in range(metadata.num_columns)}
-    missing = [name for name in columns if name not in positions]
-    if missing:
-        raise DatasetError(f"{path}: has no column {', '.join(missing)}")
-    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-    chunks = [(name, group.column(positions[name])) for name in columns for group in groups]
-    decoded = 8 * metadata.num_rows + sum(
-        # a value, and levels of repetition and definition
-        12 * chunk.num_values + chunk.total_uncompressed_size
-        for _, chunk in chunks
-    )
-    if decoded > MAX_DECODED + MAX_RATIO * file.size():
-        raise DatasetError(
-            f"{path}: claims {metadata.num_rows} events that would take {decoded} bytes in memory, "
-            f"in a file of {file.size()}; it is not read"
-        )
-    for name, chunk in chunks:
+    for name, chunk in _chunks(metadata, columns, path):
         problem = _check_chunk(file, chunk)
         if problem:
-            raise DatasetError(f"{path}: column {name} is damaged: {problem}")
+            raise DatasetError(f"{path}: column {_shown(name)} is damaged: {problem}")
 
 
 def _check_chunk(file: Any, chunk: Any) -> str:

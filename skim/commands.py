@@ -212,7 +212,7 @@ def verify(
     """Check all of DATASET: manifest, checksums, events, values; exit 1 if anything is wrong.
 
     Without --source nothing but the dataset is read. With it, the ROOT files that its manifest
-    names are read too: look at them first (skim info) if the dataset is from a stranger.
+    names are read too: look into manifest.json first if the dataset is from a stranger.
 
     \b
     Example:
