@@ -18,6 +18,7 @@ from schemas.ntuple import load_format
 from schemas.recipe import prune, schema_of_inputs
 from schemas.reduction import Recipe, reduce_events
 from schemas.skim_config import SkimConfig, configuration_hash
+from schemas.tally import step
 from schemas.trees import Input, read_entries
 
 ENTRIES_PER_BLOCK = 50_000
@@ -46,7 +47,10 @@ class EntriesBlock:
         InputError
             If they cannot be read.
         """
-        return reduce_events(read_entries(self.source, self.start, self.stop), self.recipe).events
+        with step("read"):
+            entries = read_entries(self.source, self.start, self.stop)
+        with step("derive"):
+            return reduce_events(entries, self.recipe).events
 
 
 @dataclass(frozen=True)

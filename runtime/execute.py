@@ -22,7 +22,7 @@ from uuid import uuid4
 
 from runtime.scheduler import Scheduler
 from runtime.work import Graph, Key, Work
-from schemas.tally import Tally, step, tallying
+from schemas.tally import Tally, report, step, tallying
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -57,7 +57,7 @@ def run_tasks(
     progress
         Called in this process with the number of tasks that have just finished.
     tally
-        What all tasks tallied is added to it.
+        What all tasks tallied is added to it, besides the one that is open in this thread.
 
     Returns
     -------
@@ -175,6 +175,7 @@ class _Merge(Generic[R]):
 
 
 def _open(outcome: Outcome[R], tally: Tally | None) -> R:
+    report(outcome.tally)
     if tally is not None:
         tally.add(outcome.tally)
     return outcome.result

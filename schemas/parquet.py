@@ -15,6 +15,7 @@ from schemas.errors import DatasetError
 from schemas.event_schema import EVENT, Collection, EventSchema
 from schemas.events import Events, Objects
 from schemas.storage import open_source
+from schemas.tally import count
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -119,6 +120,7 @@ def read_events(
             if found != rows:
                 raise DatasetError(f"{path}: {found} events, and the manifest says {rows}")
             table = file.read(columns=leaves, use_threads=False)
+            count("bytes_read", _stored_bytes(file.metadata, set(leaves)))
             # of the file: a table of some of a collection's fields has lost "not null" on the way
             found_types = dict(_stored_types(file.schema_arrow))
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -134,6 +136,14 @@ def read_events(
         {name: _objects(table, name, fields) for name, fields in wanted.items()},
         {name: _values(table.column(name).combine_chunks()) for name in event_columns},
     )
+
+
+def _stored_bytes(metadata: Any, leaves: set[str]) -> int:
+    """Return what some columns take in a file."""
+    schema = metadata.schema
+    read = [index for index in range(metadata.num_columns) if schema.column(index).path in leaves]
+    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+    return sum(group.column(index).total_compressed_size for group in groups for index in read)
 
 
 def _cheapest(collection: Collection) -> str:

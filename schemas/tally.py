@@ -86,3 +86,10 @@ def count(name: str, amount: int = 1) -> None:
     tally = _current.get()
     if tally is not None:
         tally.counts[name] = tally.counts.get(name, 0) + amount
+
+
+def report(other: Tally) -> None:
+    """Add what others tallied, such as the tasks of a run, to the tally that is open here."""
+    tally = _current.get()
+    if tally is not None:
+        tally.add(other)

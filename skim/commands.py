@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from runtime.console import print_result, progress_bar
+from runtime.profile import profile_option, profiled
 from runtime.scheduler import parse_scheduler
 
 
@@ -76,6 +77,7 @@ def inspect(file: str) -> None:
 @click.option("--workers", type=click.IntRange(min=1),
               help="How many partitions at a time; default: one per processor.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
+@profile_option
 def run(
     config: Path,
     output: Path,
@@ -85,6 +87,7 @@ def run(
     scheduler: str,
     workers: int | None,
     dry_run: bool,
+    profile: bool,
 ) -> None:
     """Convert and slim ROOT ntuples, as CONFIG says, into a partitioned Parquet dataset.
 
@@ -94,21 +97,25 @@ def run(
     """
     from schemas.load import load_model
     from schemas.skim_config import SkimConfig
+    from schemas.tally import step
     from skim.info import render_dataset, render_job
     from skim.run import prepare
     from skim.run import run as run_skim
 
     where = parse_scheduler(scheduler, workers)
-    model = load_model(config, SkimConfig)
-    job = prepare(
-        model, base=config.parent, output=output, files=files, only=samples, limit=events,
-        scheduler=where,
-    )  # fmt: skip
-    if dry_run:
-        for table in render_job(job):
-            print_result(table)
-        return
-    print_result(render_dataset(str(output), run_skim(job, scheduler=where)))
+    with profiled(profile):
+        with step("plan"):
+            model = load_model(config, SkimConfig)
+            job = prepare(
+                model, base=config.parent, output=output, files=files, only=samples, limit=events,
+                scheduler=where,
+            )  # fmt: skip
+        if dry_run:
+            for table in render_job(job):
+                print_result(table)
+            return
+        made = run_skim(job, scheduler=where)
+    print_result(render_dataset(str(output), made))
 
 
 @click.command(short_help="Show what is in a dataset.")

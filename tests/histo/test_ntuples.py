@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from histo.load import read_histograms
-from histo.plan import make_plan
 from histo.ntuples import open_ntuples
+from histo.plan import make_plan
 from runtime.console import progress_bar
 from runtime.scheduler import Scheduler
 from schemas.histo_config import HistoConfig
