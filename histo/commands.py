@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from runtime.console import print_result, progress_bar
+from runtime.profile import profile_option, profiled
 from runtime.scheduler import parse_scheduler
 
 
@@ -31,6 +32,7 @@ from runtime.scheduler import parse_scheduler
               help="threads, processes, or tcp://host:port of a Dask cluster.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(min=1),
               help="How many partitions at a time; default: one per processor.")  # fmt: skip
+@profile_option
 def run(
     config: Path,
     datasets: tuple[str, ...],
@@ -42,6 +44,7 @@ def run(
     modules: tuple[str, ...],
     scheduler: str,
     workers: int | None,
+    profile: bool,
 ) -> None:
     """Fill the histograms of CONFIG from each DATASET into one file.
 
@@ -56,27 +59,30 @@ def run(
     from schemas.dataset import open_dataset
     from schemas.histo_config import HistoConfig
     from schemas.load import load_model
+    from schemas.tally import step
 
     if bool(datasets) == (ntuples is not None):
         raise click.UsageError("give either one or more DATASET, or --ntuples SKIM_CONFIG")
     if files and ntuples is None:
         raise click.UsageError("--files goes with --ntuples; a dataset has its files already")
     check_output(output)  # before any work is done
-    where = parse_scheduler(scheduler, workers)
-    model = load_model(config, HistoConfig)
-    source: Source
-    if ntuples is not None:
-        from histo.ntuples import open_ntuples
-        from schemas.skim_config import load_skim_config
+    with profiled(profile):
+        where = parse_scheduler(scheduler, workers)
+        with step("plan"):
+            model = load_model(config, HistoConfig)
+        source: Source
+        if ntuples is not None:
+            from histo.ntuples import open_ntuples
+            from schemas.skim_config import load_skim_config
 
-        source = open_ntuples(
-            load_skim_config(ntuples), base=ntuples.parent, files=files, only=samples,
-            limit=events, scheduler=where, watch=progress_bar,
-        )  # fmt: skip
-    else:
-        source = Datasets([open_dataset(dataset) for dataset in datasets], samples, events)
-    result = run_source(model, source, modules=modules, scheduler=where)
-    write_histograms(result, output)
+            source = open_ntuples(
+                load_skim_config(ntuples), base=ntuples.parent, files=files, only=samples,
+                limit=events, scheduler=where, watch=progress_bar,
+            )  # fmt: skip
+        else:
+            source = Datasets([open_dataset(dataset) for dataset in datasets], samples, events)
+        result = run_source(model, source, modules=modules, scheduler=where)
+        write_histograms(result, output)
     click.echo(f"{output}: {len(result.histograms)} histograms")
 
 

@@ -134,7 +134,8 @@ def _count(finder: Finder, batch: Batch, counts: Counts) -> None:
         for row, selected in zip(counts, batch.numbers, strict=True):
             row[:] = np.bincount(cells.take(entries.passing(selected)), minlength=batch.cells)
         return
-    table = np.bincount(finder.cells(batch, entries, patterns=True), minlength=size)
+    several = len(entries.passed) > 1
+    table = np.bincount(finder.cells(batch, entries, patterns=several), minlength=size)
     counts[:] = sum_patterns(entries.passed[:, batch.numbers], table.reshape(-1, batch.cells))
 
 

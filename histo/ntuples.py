@@ -18,6 +18,7 @@ from schemas.ntuple import load_format
 from schemas.recipe import prune
 from schemas.reduction import Recipe, reduce_events
 from schemas.skim_config import SkimConfig, Storage, configuration_hash
+from schemas.tally import step
 from schemas.trees import Input, read_entries
 
 BLOCK = Storage(partition_events=50_000)
@@ -47,7 +48,8 @@ class EntriesBlock:
             If they cannot be read.
         """
         events = read_entries(self.source, self.start, self.stop)
-        return reduce_events(events, self.recipe, self.source.url, self.start).events
+        with step("derive"):
+            return reduce_events(events, self.recipe, self.source.url, self.start).events
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from histo.families import Member
 from histo.vocabulary import make_scope, matched_level
 from schemas.axes import RegularAxis
 from schemas.binding import Binder
-from schemas.derived import SELF, Derivation
+from schemas.derived import Derivation
 from schemas.errors import ConfigError, ExpressionError, nearest
 from schemas.evaluate import needed
 from schemas.event_schema import EVENT, EventSchema
@@ -174,7 +174,7 @@ class _Planner:
                 lambda: self.values(entry, dimensions, level, names),
             )
         else:
-            values = (self.per_event(fill.per_event, entry, names, selection),)
+            values = (self.per_event(fill.per_event, names, selection),)
             _check_axis(values[0], dimensions[0], fill.per_event, entry.name)
             selection, level = None, EVENT
         return Booking(
@@ -210,42 +210,28 @@ class _Planner:
         collection = str(entry.collection)
         if entry.gen is None:
             return collection, collection, self.selection(entry.member, collection)
+        to = str(self.config.matches[entry.match].to)
         if entry.kind == "denominator":
-            to = str(self.config.matches[entry.match].to)
             return to, to, self.selection(entry.gen, to)
-        matched, within, gen = self.matched(entry)
-        chosen: Node = member(within, matched)
-        if gen is not None:
-            chosen = apply("and", np.logical_and, (chosen, gen), within)
-        names = within
-        if entry.kind == "numerator":
-            names = str(self.config.matches[entry.match].to)
-        return within, names, chosen
-
-    def matched(self, entry: Entry) -> tuple[str, str, Node | None]:
-        """Return the collections of matched objects and of the pairs, and the selection on them."""
-        matched = matched_level(entry.match, str(entry.collection), entry.member)
-        self.selection(entry.member, str(entry.collection))
+        self.selection(entry.member, collection)  # errors of which are about the collection
+        matched = matched_level(entry.match, collection, entry.member)
         self.binder.derive(matched)
         (within,) = self.scope.derived[matched].sources
-        to = str(self.config.matches[entry.match].to)
-        gen = self.selection(entry.gen, to) if entry.gen else None
+        chosen: Node = member(within, matched)
+        gen = self.selection(entry.gen, to)
         if gen is not None:
             gen = broadcast(self.binder.take(within, "gen", gen), within)
-        return matched, within, gen
+            chosen = apply("and", np.logical_and, (chosen, gen), within)
+        return within, to if entry.kind == "numerator" else within, chosen
 
-    def per_event(self, text: str, entry: Entry, names: str, selection: Node | None) -> Node:
-        """Bind a value per event, of a matching one from the matched objects."""
+    def per_event(self, text: str, names: str, selection: Node | None) -> Node:
+        """Bind a value per event, computed from the objects that pass."""
         if names == EVENT:
             raise ConfigError(
                 "'per_event' is computed from the objects of a collection; give one under 'for', "
                 "or use 'of'",
                 location_of(text),
             )
-        if entry.gen is not None:
-            names, _, selection = self.matched(entry)
-            if selection is not None:
-                selection = self.binder.take(names, SELF, selection)
         return self.binder.per_event(self.parse(text), names, selection)
 
     def rate(self, entry: Entry, rate: Rate) -> Booking:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import boost_histogram as bh
 import numpy as np
 
 from histo.batches import Booking
 from histo.book import make_axis
-from histo.fill import Filled, fill, merge
+from histo.fill import Contents, Filled, fill, merge
 from histo.plan import Plan, make_plan
 from histo.rates import COLLISION_RATE, cumulative
 from histo.result import FilledHistogram, HistogramFile
@@ -25,6 +26,7 @@ from schemas.events import Array, Events, Objects
 from schemas.expressions import following_names
 from schemas.histo_config import HistoConfig
 from schemas.skim_config import configuration_hash
+from schemas.tally import count, step
 
 READERS = ("l1skim", "boost-histogram", "numpy", "pyarrow")
 
@@ -38,7 +40,9 @@ def fill_block(block: Block, plan: Plan) -> Filled:
     DatasetError, InputError
         If the block is damaged.
     """
-    return fill(plan, block.load(plan), block.events_read)
+    events = block.load(plan)
+    count("events", events.size)
+    return fill(plan, events, block.events_read)
 
 
 def run(
@@ -90,29 +94,27 @@ def run_source(
     watch: Watch = progress_bar,
 ) -> HistogramFile:
     """Fill the histograms of a configuration from any source of events; see `run`."""
-    plan = make_plan(config, source.schema, modules)
-    blocks = source.blocks(plan)
+    with step("plan"):
+        plan = make_plan(config, source.schema, modules)
+        blocks = source.blocks(plan)
     if blocks:
         work = partial(fill_block, plan=plan)
         with watch("filling", len(blocks)) as advance:
             filled = map_reduce(work, merge, blocks, scheduler=scheduler, progress=advance)
     else:
         filled = fill(plan, _no_events(source.schema, plan), 0)
-    events_read = sum(block.events_read for block in blocks)
-    histograms = [
-        _histogram(booking, values, variances, events_read)
-        for booking, (values, variances) in zip(plan.bookings, filled.contents(plan), strict=True)
-    ]
-    normalised = config.normalised()
-    return HistogramFile(
-        {histogram.name: histogram for histogram in histograms},
-        {
-            **source.provenance(),
-            "configuration": normalised,
-            "configuration_hash": configuration_hash(normalised),
-            "software": {name: importlib.metadata.version(name) for name in READERS},
-        },
-    )
+    with step("merge"):
+        histograms = _histograms(plan, filled, sum(block.events_read for block in blocks))
+        normalised = config.normalised()
+        return HistogramFile(
+            {histogram.name: histogram for histogram in histograms},
+            {
+                **source.provenance(),
+                "configuration": normalised,
+                "configuration_hash": configuration_hash(normalised),
+                "software": {name: importlib.metadata.version(name) for name in READERS},
+            },
+        )
 
 
 def _no_events(schema: EventSchema, plan: Plan) -> Events:
@@ -127,10 +129,19 @@ def _no_events(schema: EventSchema, plan: Plan) -> Events:
     return Events(0, lists, columns)
 
 
+def _histograms(plan: Plan, filled: Filled, events_read: int) -> Iterator[FilledHistogram]:
+    """Make the histograms of what was filled."""
+    axes = {id(axis): axis for booking in plan.bookings for axis in booking.axes}
+    made = {key: make_axis(axis) for key, axis in axes.items()}
+    for booking, contents in zip(plan.bookings, filled.contents(plan), strict=True):
+        yield _histogram(booking, [made[id(axis)] for axis in booking.axes], contents, events_read)
+
+
 def _histogram(
-    booking: Booking, values: Array, variances: Array | None, events_read: int
+    booking: Booking, axes: Sequence[Any], contents: Contents, events_read: int
 ) -> FilledHistogram:
     """Make a histogram of its contents."""
+    values, variances = contents
     if booking.kind == "rate":
         values = cumulative(values)
         variances = None if variances is None else cumulative(variances)
@@ -138,7 +149,6 @@ def _histogram(
         scale = COLLISION_RATE / events_read if events_read else 0.0
         variances = (values if variances is None else variances) * scale**2
         values = values * scale
-    axes = [make_axis(axis) for axis in booking.axes]
     if variances is None:
         counts = bh.Histogram(*axes, storage=bh.storage.Int64())
         counts.view(flow=True)[...] = values

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-
+from histo.partitions import PartitionBlock, PartitionsBlock, group_partitions
 from histo.plan import Plan
 from schemas.dataset import Dataset
 from schemas.errors import UsageError
 from schemas.event_schema import EVENT, EventSchema
 from schemas.events import Events
-from schemas.parquet import read_events
 from schemas.storage import join
 
 
@@ -50,46 +48,6 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class PartitionBlock:
-    """The first events of a partition of a dataset.
-
-    Attributes
-    ----------
-    path
-        Of the Parquet file.
-    schema
-        Of the dataset, as far as it is read.
-    rows, footer
-        Events in the file, and digest of its footer, as the manifest says.
-    events
-        How many of them to take, from the first on.
-    events_read
-        Number of events that these are what the skim left of.
-    """
-
-    path: str
-    schema: EventSchema
-    rows: int
-    footer: str
-    events: int
-    events_read: int
-
-    def load(self, plan: Plan) -> Events:
-        """Read what a plan needs of the partition.
-
-        Raises
-        ------
-        DatasetError
-            If it is damaged.
-        """
-        read = read_events(
-            self.path, self.schema, plan.columns, plan.collections, rows=self.rows,
-            footer=self.footer,
-        )  # fmt: skip
-        return read if self.events == self.rows else read.select(np.arange(self.rows) < self.events)
-
-
-@dataclass(frozen=True)
 class Datasets:
     """Datasets, one after the other.
 
@@ -112,8 +70,8 @@ class Datasets:
         """Collections and fields of the first dataset, which the others must share."""
         return self.datasets[0].schema
 
-    def blocks(self, plan: Plan) -> list[PartitionBlock]:
-        """List the partitions to fill from.
+    def blocks(self, plan: Plan) -> list[PartitionsBlock]:
+        """List the partitions to fill from, small ones together.
 
         Raises
         ------
@@ -145,7 +103,7 @@ class Datasets:
                     read = events
                 path = join(dataset.path, partition.path)
                 blocks.append(PartitionBlock(path, schema, rows, partition.footer, events, read))
-        return blocks
+        return group_partitions(blocks)
 
     def provenance(self) -> dict[str, Any]:
         """Say which datasets and samples."""

@@ -25,6 +25,7 @@ from histo.result import FilledHistogram, HistogramFile
 from histo.write_root import root_bytes
 from runtime.files import replace_file
 from schemas.errors import UsageError
+from schemas.tally import step
 
 if TYPE_CHECKING:
     import hist
@@ -54,9 +55,10 @@ def write_histograms(result: HistogramFile, path: Path) -> None:
     >>> write_histograms(result, Path("rates.root"))  # doctest: +SKIP
     """
     check_output(path)
-    data = encoder(path)(result)
-    with replace_file(path) as temporary:
-        temporary.write_bytes(data)
+    with step("write"):
+        data = encoder(path)(result)
+        with replace_file(path) as temporary:
+            temporary.write_bytes(data)
 
 
 def check_output(path: Path) -> None:

@@ -15,6 +15,7 @@ from schemas.errors import DatasetError, RemoteError
 from schemas.event_schema import EVENT, Collection, EventSchema, Field, cheapest
 from schemas.events import Array, Events, Objects, Ragged, Values
 from schemas.pages import check_pages, open_partition
+from schemas.tally import count
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -178,6 +179,7 @@ def read_events(
                 _check_types(dict(_stored_types(file.schema_arrow)), expected, path)
                 check_pages(source, metadata, paths, path)
                 table = file.read(columns=paths, use_threads=False)
+                count("bytes_read", _stored_bytes(metadata, set(paths)))
     except RemoteError:
         raise
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -187,6 +189,14 @@ def read_events(
         {name: _objects(table, name, fields) for name, fields in wanted.items()},
         {name: _values(table.column(name).combine_chunks()) for name in event_columns},
     )
+
+
+def _stored_bytes(metadata: Any, leaves: set[str]) -> int:
+    """Return what some columns take in a file."""
+    schema = metadata.schema
+    read = [index for index in range(metadata.num_columns) if schema.column(index).path in leaves]
+    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+    return sum(group.column(index).total_compressed_size for group in groups for index in read)
 
 
 def _stored_types(schema: pa.Schema) -> Iterator[tuple[str, tuple[pa.DataType, bool]]]:

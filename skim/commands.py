@@ -11,6 +11,7 @@ from typing import Literal
 import click
 
 from runtime.console import print_result, progress_bar
+from runtime.profile import profile_option, profiled
 from runtime.scheduler import parse_scheduler
 from runtime.target import open_target
 
@@ -95,6 +96,7 @@ def inspect(file: str, as_schema: bool) -> None:
 @click.option(
     "--dry-run", is_flag=True, help="Say what would be done, predict the size, and write nothing."
 )
+@profile_option
 def run(
     config: Path,
     output: str,
@@ -106,6 +108,7 @@ def run(
     on_error: Literal["fail", "skip"],
     overwrite: bool,
     dry_run: bool,
+    profile: bool,
 ) -> None:
     """Convert and slim ROOT ntuples, as CONFIG says, into a partitioned Parquet dataset.
 
@@ -125,6 +128,7 @@ def run(
       130  interrupted (143: terminated); the same command again goes on
     """
     from schemas.skim_config import load_skim_config
+    from schemas.tally import step
     from skim.info import render_dataset, render_job
     from skim.job import find_dataset, prepare
     from skim.lock import locked
@@ -132,25 +136,30 @@ def run(
     from skim.run import run as run_skim
 
     where = parse_scheduler(scheduler, workers)
-    model = load_skim_config(config)
-    target = open_target(output)
-    find_dataset(model, target, events, overwrite)  # a refusal need not touch it
-    look = partial(
-        prepare, model, base=config.parent, target=target, files=files, only=samples, limit=events,
-        on_error=on_error, overwrite=overwrite, scheduler=where,
-    )  # fmt: skip
-    if dry_run:
-        from runtime.differences import report
-        from skim.predict import predict
+    with profiled(profile):
+        with step("plan"):
+            model = load_skim_config(config)
+            target = open_target(output)
+            find_dataset(model, target, events, overwrite)  # a refusal need not touch it
+        look = partial(
+            prepare, model, base=config.parent, target=target, files=files, only=samples,
+            limit=events, on_error=on_error, overwrite=overwrite, scheduler=where,
+        )  # fmt: skip
+        if dry_run:
+            from runtime.differences import report
+            from skim.predict import predict
 
-        job = look()
-        for table in render_job(job, predict(job, scheduler=where)):
-            print_result(table)
-        for line in report(job.differences):
-            click.echo(f"files differ: {line}")
-        return
-    with locked(target) as lock:
-        manifest = run_skim(look(), lock=lock, scheduler=where)
+            with step("plan"):
+                job = look()
+            for table in render_job(job, predict(job, scheduler=where)):
+                print_result(table)
+            for line in report(job.differences):
+                click.echo(f"files differ: {line}")
+            return
+        with locked(target) as lock:
+            with step("plan"):
+                job = look()
+            manifest = run_skim(job, lock=lock, scheduler=where)
     print_result(render_dataset(output, manifest))
     require_samples(manifest)
 

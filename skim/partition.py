@@ -12,6 +12,7 @@ from schemas.manifest import Partition, Skipped, Source
 from schemas.pages import footer_digest
 from schemas.reduction import Recipe, Reduced, reduce_events
 from schemas.skim_config import Storage
+from schemas.tally import count, step
 from schemas.trees import Input, read_entries
 from skim.journal import Receipt, Stamp
 from skim.write import write_partition
@@ -60,7 +61,7 @@ def make_partition(task: SkimTask) -> Receipt | Skipped:
             raise
         return Skipped(url=task.origin.url, cause=str(error), entries=task.origin.entries)
     folder = f"sample={task.sample}"
-    with task.target.stage(folder) as local:
+    with step("write"), task.target.stage(folder) as local:
         path, checksum, content = write_partition(
             reduced.events, task.recipe.kept, task.storage, local, task.number
         )
@@ -87,7 +88,9 @@ def make_partition(task: SkimTask) -> Receipt | Skipped:
 
 def _read(task: SkimTask) -> Reduced:
     events = read_entries(task.source_input, task.start, task.stop)
-    reduced = reduce_events(events, task.recipe, task.source_input.url, task.start)
+    with step("derive"):
+        reduced = reduce_events(events, task.recipe, task.source_input.url, task.start)
+    count("events", reduced.events_read)
     if not math.isfinite(reduced.sum_of_weights):
         raise InputError(
             f"{task.source_input.url}: the weights of entries {task.start} to {task.stop} sum up "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 Command = Callable[..., "Result"]
 
 CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def each_partition_alone() -> Iterator[None]:
+    """Fill from every partition by itself, small as they are here: what is merged is tested so."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("histo.partitions.EVENTS_PER_BLOCK", 0)
+        yield
 
 
 @pytest.fixture(scope="session")
