@@ -118,7 +118,7 @@ def _compare(
         yield Difference(a.name, "title", in_a=a.title, in_b=b.title)
     if not contents_only and a.labels != b.labels:
         yield Difference(a.name, "labels", in_a="; ".join(a.labels), in_b="; ".join(b.labels))
-    axes = a.contents.axes, b.contents.axes
+    axes = a.axes, b.axes
     if len(axes[0]) != len(axes[1]) or not all(map(_same_axis, *axes)):
         described = ["; ".join(_describe(axis) for axis in side) for side in axes]
         yield Difference(a.name, "axes", in_a=described[0], in_b=described[1])
@@ -171,7 +171,7 @@ def _compare_bins(
                 axis, bin_number, label.partition(" [")[0] or "xyz"[i : i + 1] or f"axis{i}"
             )
             for i, (axis, bin_number, label) in enumerate(
-                zip(histogram.contents.axes, index, histogram.labels, strict=True)
+                zip(histogram.axes, index, histogram.labels, strict=True)
             )
         ),
         in_a=float(a[index]),

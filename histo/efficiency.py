@@ -61,7 +61,7 @@ def efficiency(
     names = f"{passed.name!r} and {total.name!r}"
     if passed.weighted or total.weighted:
         raise UsageError(f"{names}: Clopper-Pearson intervals need counts, not sums of weights")
-    if passed.contents.ndim != 1 or passed.contents.axes != total.contents.axes:
+    if len(passed.axes) != 1 or passed.axes != total.axes:
         raise UsageError(f"{names} do not have one and the same axis")
     numerator, denominator = passed.values()[1:-1], total.values()[1:-1]
     if np.any(numerator > denominator):
@@ -71,7 +71,7 @@ def efficiency(
     lower, upper = clopper_pearson_interval(numerator, denominator, coverage)
     empty = denominator == 0
     return Efficiency(
-        edges=np.asarray(total.contents.axes[0].edges),
+        edges=np.asarray(total.axes[0].edges),
         values=values,
         lower=np.where(empty, np.nan, lower),
         upper=np.where(empty, np.nan, upper),

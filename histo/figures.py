@@ -63,7 +63,7 @@ def draw_figures(
             total = None
             if entry.kind == "numerator":
                 total = _find(entry.name.replace("/h_effNum_", "/h_effDen_"), name, file)
-            if histogram.contents.ndim > (1 if total else 2):
+            if len(histogram.axes) > (1 if total else 2):
                 continue
             stem = name if len(files) > 1 else ""
             figure = figures.setdefault(
@@ -108,7 +108,7 @@ def _figure_name(
     entry: Entry, histogram: FilledHistogram, file: str, figures: Mapping[str, _Figure]
 ) -> str:
     """Return the name of the figure that a histogram goes to."""
-    if histogram.contents.ndim > 1:
+    if len(histogram.axes) > 1:
         stem = f"{entry.name}_{Path(file).stem}" if file else entry.name
         return stem.replace("/", "_")
     parts = [entry.group, "" if entry.collection == EVENT else str(entry.collection)]

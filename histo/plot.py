@@ -73,7 +73,7 @@ def draw(
         Nothing to draw, histograms that do not go together, another suffix, or matplotlib and
         mplhep are not installed.
     """
-    dimensions = {histogram.contents.ndim for _, histogram in curves}
+    dimensions = {len(histogram.axes) for _, histogram in curves}
     if path.suffix not in METADATA:
         raise UsageError(f"{path}: figures are written to .png or .pdf")
     if dimensions not in ({1}, {2}) or (dimensions == {2} and len(curves) > 1):
@@ -137,7 +137,7 @@ def _draw_curves(
     lines = []
     tops = []
     for i, (label, histogram) in enumerate(curves):
-        edges = histogram.contents.axes[0].edges
+        edges = histogram.axes[0].edges
         values = histogram.values()[1:-1]
         deviations = np.sqrt(histogram.variances()[1:-1])
         errors = np.stack([deviations] * 2) if histogram.weighted else poisson_errors(values)
@@ -159,8 +159,8 @@ def _draw_curves(
             curve.stairs.set_label(mathtext(label))
     first = curves[0][1]
     _name_bins(axes, first, "x", 0)
-    axes.set_xlim(first.contents.axes[0].edges[0], first.contents.axes[0].edges[-1])
-    if _is_logarithmic(first.contents.axes[0].edges):
+    axes.set_xlim(first.axes[0].edges[0], first.axes[0].edges[-1])
+    if _is_logarithmic(first.axes[0].edges):
         axes.set_xscale("log")
     axes.set_ylabel(mathtext(ylabel))
     _scale(axes, np.concatenate([histogram.values()[1:-1] for _, histogram in curves]), tops)
@@ -178,7 +178,7 @@ def _draw_map(figure: Figure, axes: Axes, histogram: FilledHistogram, label: str
     # white says that nothing is there, which no colour does
     shown = np.ma.masked_where(values == 0, values)
     mesh = axes.pcolormesh(
-        *(axis.edges for axis in histogram.contents.axes),
+        *(axis.edges for axis in histogram.axes),
         shown.T,
         cmap="viridis",
         norm=LogNorm() if logarithmic else None,
@@ -188,13 +188,13 @@ def _draw_map(figure: Figure, axes: Axes, histogram: FilledHistogram, label: str
     bar.set_label(mathtext(label))
     for position, which in enumerate("xy"):
         _name_bins(axes, histogram, which, position)
-        if _is_logarithmic(histogram.contents.axes[position].edges):
+        if _is_logarithmic(histogram.axes[position].edges):
             getattr(axes, f"set_{which}scale")("log")
 
 
 def _name_bins(axes: Axes, histogram: FilledHistogram, which: str, position: int) -> None:
     getattr(axes, f"set_{which}label")(mathtext(histogram.labels[position]))
-    axis = histogram.contents.axes[position]
+    axis = histogram.axes[position]
     categories = axis_categories(axis)
     if categories is not None:
         shown = [mathtext(category) for category in categories]

@@ -8,7 +8,9 @@ underflow, a boolean neither). :meth:`FilledHistogram.values` always has both, e
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import boost_histogram as bh
@@ -18,7 +20,40 @@ import numpy.typing as npt
 from schemas.errors import UsageError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Bins:
+    """The bins of a histogram as plain arrays.
+
+    To make a histogram object of boost-histogram and to look into it takes 60 us, more than all
+    else that happens to a small histogram between being filled and being written.
+
+    Attributes
+    ----------
+    axes
+        Of boost-histogram, several histograms may share them.
+    values
+        Contents with the flow bins that the axes have: int64 counts, or float64 sums of weights.
+    squares
+        Sums of squared weights; None for counts.
+    """
+
+    axes: tuple[Any, ...]
+    values: npt.NDArray[Any]
+    squares: npt.NDArray[np.float64] | None = None
+
+    def to_histogram(self) -> bh.Histogram[Any]:
+        """Return a histogram of ``Int64`` or ``Weight`` storage."""
+        if self.squares is None:
+            counts = bh.Histogram(*self.axes, storage=bh.storage.Int64())
+            counts.view(flow=True)[...] = self.values
+            return counts
+        sums = bh.Histogram(*self.axes, storage=bh.storage.Weight())
+        view = sums.view(flow=True)
+        view["value"], view["variance"] = self.values, self.squares
+        return sums
+
+
+@dataclass(frozen=True, eq=False)
 class FilledHistogram:
     """A histogram with the words that explain it.
 
@@ -30,43 +65,70 @@ class FilledHistogram:
         One line for people, in ROOT's TLatex.
     labels
         One label an axis, in ROOT's TLatex with the unit, such as ``p_{T} [GeV]``.
-    contents
-        The bins, of any number of dimensions; ``Int64`` storage for unweighted counts, ``Weight``
-        for weighted ones.
+    filled
+        The bins, of any number of dimensions. A histogram object has ``Int64`` storage for
+        unweighted counts, ``Weight`` for weighted ones.
     """
 
     name: str
     title: str
     labels: tuple[str, ...]
-    contents: bh.Histogram[Any]
+    filled: bh.Histogram[Any] | Bins
 
     def __post_init__(self) -> None:
-        if len(self.labels) != self.contents.ndim:
+        if len(self.labels) != len(self.axes):
             raise UsageError(
-                f"histogram {self.name!r} needs one label an axis ({self.contents.ndim}), "
+                f"histogram {self.name!r} needs one label an axis ({len(self.axes)}), "
                 f"got {len(self.labels)}: {', '.join(self.labels)}"
             )
-        if self.contents.kind != "COUNT":
+        if isinstance(self.filled, bh.Histogram) and self.filled.kind != "COUNT":
             raise UsageError(
                 f"histogram {self.name!r} must hold counts or sums of weights, "
-                f"got the profile storage {self.contents.storage_type.__name__}"
+                f"got the profile storage {self.filled.storage_type.__name__}"
             )
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether another histogram has the same words, axes and bins."""
+        if not isinstance(other, FilledHistogram):
+            return NotImplemented
+        words = (self.name, self.title, self.labels) == (other.name, other.title, other.labels)
+        return words and bool(self.contents == other.contents)
+
+    __hash__ = None  # type: ignore[assignment]  # bins can be changed
+
+    @property
+    def axes(self) -> tuple[Any, ...]:
+        """The axes, of boost-histogram."""
+        return tuple(self.filled.axes)
+
+    @cached_property
+    def contents(self) -> bh.Histogram[Any]:
+        """The bins as a histogram object."""
+        return self.filled if isinstance(self.filled, bh.Histogram) else self.filled.to_histogram()
 
     @property
     def weighted(self) -> bool:
         """Whether variances are kept apart from the contents."""
-        return issubclass(self.contents.storage_type, bh.storage.Weight)
+        if isinstance(self.filled, Bins):
+            return self.filled.squares is not None
+        return issubclass(self.filled.storage_type, bh.storage.Weight)
 
     def values(self) -> npt.NDArray[Any]:
         """Return the bin contents, ``(n + 2)`` an axis: underflow first, overflow last."""
-        return _with_both_flow_bins(self.contents, self.contents.values(flow=True))
+        if isinstance(self.filled, Bins):
+            return _with_both_flow_bins(self.axes, self.filled.values)
+        return _with_both_flow_bins(self.axes, self.filled.values(flow=True))
 
     def variances(self) -> npt.NDArray[Any]:
         """Return the variances in the shape of :meth:`values`; the contents if unweighted."""
-        variances = self.contents.variances(flow=True)
-        if variances is None:  # a scaled histogram of a plain storage: nothing better is known
+        variances: npt.NDArray[Any] | None
+        if isinstance(self.filled, Bins):
+            variances = self.filled.squares
+        else:
+            variances = self.filled.variances(flow=True)
+        if variances is None:  # counts; or a scaled histogram of a plain storage
             return self.values()
-        return _with_both_flow_bins(self.contents, variances)
+        return _with_both_flow_bins(self.axes, variances)
 
 
 @dataclass(frozen=True)
@@ -98,12 +160,12 @@ def axis_categories(axis: Any) -> tuple[str, ...] | None:
     return None
 
 
-def _with_both_flow_bins(histogram: bh.Histogram[Any], bins: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    shape = tuple(axis.size + 2 for axis in histogram.axes)
+def _with_both_flow_bins(axes: Sequence[Any], bins: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    shape = tuple(axis.size + 2 for axis in axes)
     if bins.shape == shape:
         return bins
     padded = np.zeros(shape, dtype=bins.dtype)
-    starts = [0 if axis.traits.underflow else 1 for axis in histogram.axes]
+    starts = [0 if axis.traits.underflow else 1 for axis in axes]
     place = tuple(
         slice(start, start + length) for start, length in zip(starts, bins.shape, strict=True)
     )

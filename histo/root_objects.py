@@ -153,12 +153,12 @@ def histogram_object(histogram: FilledHistogram, name: str, frame: Frame) -> byt
     frame
         Of its axes and labels.
     """
-    values = histogram.values().astype(np.float64, copy=False)
-    # the first axis runs fastest in ROOT
+    # the first axis runs fastest in ROOT; always so in memory, too, or sums would round differently
+    values = np.asarray(histogram.values(), np.float64, order="F")
     contents = squares = _array(values.ravel(order="F"))
     variances = values
     if histogram.weighted:
-        variances = histogram.variances().astype(np.float64, copy=False)
+        variances = np.asarray(histogram.variances(), np.float64, order="F")
         squares = _array(variances.ravel(order="F"))
     with np.errstate(invalid="ignore", over="ignore"):  # bins may be infinite: so are the sums then
         entries = float(values.sum())

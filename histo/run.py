@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-import boost_histogram as bh
 import numpy as np
 
 from histo.batches import Booking
@@ -15,7 +14,7 @@ from histo.book import make_axis
 from histo.fill import Contents, Filled, fill, merge
 from histo.plan import Plan, make_plan
 from histo.rates import COLLISION_RATE, cumulative
-from histo.result import FilledHistogram, HistogramFile
+from histo.result import Bins, FilledHistogram, HistogramFile
 from histo.sources import Block, Datasets, Source
 from runtime.console import Watch, progress_bar
 from runtime.execute import map_reduce
@@ -149,12 +148,6 @@ def _histogram(
         scale = COLLISION_RATE / events_read if events_read else 0.0
         variances = (values if variances is None else variances) * scale**2
         values = values * scale
-    if variances is None:
-        counts = bh.Histogram(*axes, storage=bh.storage.Int64())
-        counts.view(flow=True)[...] = values
-        return FilledHistogram(booking.name, booking.title, booking.labels, counts)
-    sums = bh.Histogram(*axes, storage=bh.storage.Weight())
-    view = sums.view(flow=True)
-    view["value"] = values
-    view["variance"] = variances
-    return FilledHistogram(booking.name, booking.title, booking.labels, sums)
+    return FilledHistogram(
+        booking.name, booking.title, booking.labels, Bins(tuple(axes), values, variances)
+    )

@@ -37,7 +37,7 @@ def root_bytes(result: HistogramFile) -> bytes:
     for histogram in result.histograms.values():
         _check(histogram, folders)
         folder, _, base = histogram.name.rpartition("/")
-        axes = histogram.contents.axes
+        axes = histogram.axes
         known = frames.setdefault(histogram.labels, [])
         frame = next((frame for same, frame in known if same == axes), None)
         if frame is None:
@@ -62,7 +62,7 @@ def _folders(result: HistogramFile) -> dict[str, Folder]:
 
 
 def _check(histogram: FilledHistogram, folders: dict[str, Folder]) -> None:
-    name, axes = histogram.name, histogram.contents.axes
+    name, axes = histogram.name, histogram.axes
     if not 1 <= len(axes) <= 3:
         raise UsageError(
             f"histogram {name!r} has {len(axes)} axes and ROOT has TH1 to TH3 only; "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -141,10 +142,39 @@ def check_size(what: Derivation, offsets: Sequence[Index]) -> None:
         )
 
 
-def take_filter(mask: NDArray[np.bool_], offsets: Index) -> Made:
+@dataclass(frozen=True)
+class Chosen:
+    """A derived collection of some objects of its source, in one block of events.
+
+    Where only the mask is asked for, as for matched objects, nothing else is computed.
+
+    Attributes
+    ----------
+    mask
+        Whether an object of the source is one of them.
+    source
+        Offsets of the source.
+    """
+
+    mask: NDArray[np.bool_]
+    source: Index
+
+    @cached_property
+    def offsets(self) -> Index:
+        """As in `Made`."""
+        passed = np.concatenate((np.zeros(1, np.int64), np.cumsum(self.mask, dtype=np.int64)))
+        offsets: Index = passed[self.source]
+        return offsets
+
+    @cached_property
+    def index(self) -> Mapping[str, Index]:
+        """As in `Made`."""
+        return {SELF: np.flatnonzero(self.mask)}
+
+
+def take_filter(mask: NDArray[np.bool_], offsets: Index) -> Chosen:
     """Keep the objects for which the mask is true."""
-    passed = np.concatenate((np.zeros(1, np.int64), np.cumsum(mask, dtype=np.int64)))
-    return Made(passed[offsets], {SELF: np.flatnonzero(mask)})
+    return Chosen(mask, offsets)
 
 
 def take_highest(values: Array, offsets: Index, number: int) -> Made:
@@ -200,7 +230,7 @@ def take_product(first: Index, second: Index, names: Sequence[str]) -> Made:
     return Made(made, {names[0]: left, names[1]: right})
 
 
-def take_best(mask: NDArray[np.bool_] | None, by: Array, kept: Index, offsets: Index) -> Made:
+def take_best(mask: NDArray[np.bool_] | None, by: Array, kept: Index, offsets: Index) -> Chosen:
     """Keep, for each object of one side, the pair with the smallest value.
 
     Parameters
@@ -216,8 +246,8 @@ def take_best(mask: NDArray[np.bool_] | None, by: Array, kept: Index, offsets: I
 
     Returns
     -------
-    Made
-        With the index of the pairs kept, the first in stored order on a tie.
+    Chosen
+        The pairs kept, the first in stored order on a tie.
     """
     usable = ~np.isnan(by) if mask is None else mask & ~np.isnan(by)
     candidates = np.flatnonzero(usable)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas import derived
-from schemas.derived import SELF, Derivation, Index, Made
+from schemas.derived import SELF, Chosen, Derivation, Index, Made
 from schemas.errors import ExpressionError
 from schemas.event_schema import EVENT
 from schemas.events import Array
@@ -103,7 +103,7 @@ class Evaluator:
         self.columns = columns
         self.derivations = derivations or {}
         self._known: dict[str, Any] = {}
-        self._made: dict[str, Made] = {}
+        self._made: dict[str, Made | Chosen] = {}
         self._owners: dict[str, Index] = {}
         self._empty: dict[str, NDArray[np.bool_] | None] = {}
 
@@ -172,9 +172,9 @@ class Evaluator:
                 values = np.concatenate([self._value(part) for part in node.parts])
                 return values.take(self._index(node.level, SELF))
             case Member():
-                chosen = np.zeros(self.offsets(node.level)[-1], np.bool_)
-                chosen[self._index(node.of, SELF)] = True
-                return chosen
+                made = self._make(node.of)
+                if isinstance(made, Chosen):
+                    return made.mask
             case Number():
                 return np.diff(self.offsets(node.over))
             case Reduce(reduction="any" | "count"):
@@ -214,7 +214,7 @@ class Evaluator:
             offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(mask)))[offsets]
         return values, offsets
 
-    def _make(self, name: str) -> Made:
+    def _make(self, name: str) -> Made | Chosen:
         if name not in self._made:
             with np.errstate(all="ignore"):
                 self._made[name] = self._derive(self.derivations[name])
@@ -235,7 +235,7 @@ class Evaluator:
         index: Index = self._known[key]
         return index
 
-    def _derive(self, what: Derivation) -> Made:
+    def _derive(self, what: Derivation) -> Made | Chosen:
         sources = [self.offsets(source) for source in what.sources]
         derived.check_size(what, sources)
         condition = None if what.condition is None else self._full(what.condition, sources[0])

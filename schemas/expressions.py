@@ -117,7 +117,7 @@ class Member(Node):
     Attributes
     ----------
     of
-        The derived collection: a filter of the level, its highest, or the best.
+        The derived collection: a filter of the level, or the best of it.
     """
 
     of: str = ""

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -55,6 +56,16 @@ class RemoteContract(TargetContract):
         assert target.make() == []
         target.remove_folders(["/data/new", "/data/new/out"])
         assert target.make() == ["/data/new", "/data/new/out"]
+
+    def test_of_several_that_remove_what_they_have_seen_one_succeeds(self, target: Target) -> None:
+        """Or none: where all give way to each other, the next run finds it as it was."""
+        target.make()
+        with ThreadPoolExecutor(8) as pool:
+            for _ in range(5):
+                assert target.create("lock", b"old")
+                removed = list(pool.map(lambda _: self.take_over(target), range(16)))
+                assert sum(removed) <= 1
+                target.remove("lock")
 
     def test_a_large_file_arrives_whole(self, target: Target) -> None:
         content = os.urandom(5 * CHUNK + 17)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -56,11 +57,19 @@ def test_an_interrupted_run_says_how_to_go_on_and_is_gone_on_with(
     assert len(kept) >= len(receipts)  # what was done is not done again
 
 
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a server that takes connections and never says a word."""
+    pytest.importorskip("XRootD", reason="waiting for a server needs its client")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
 def test_a_task_that_hangs_is_abandoned(
-    tiny: Path, tmp_path: Path, start: Callable, await_path: Callable
+    tiny: Path, silent: str, tmp_path: Path, start: Callable, await_path: Callable
 ) -> None:
-    os.mkfifo(tmp_path / "input" / "hangs.root")  # opening it waits for somebody to write
-    process = start("run", tiny, "-o", tmp_path / "out", "--workers", 2)
+    hangs = f"s=root://{silent}//hangs.root"
+    process = start("run", tiny, "--files", hangs, "-o", tmp_path / "out", "--workers", 2)
     await_path(tmp_path / "out", "_lock", process)
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
