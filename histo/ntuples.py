@@ -14,10 +14,11 @@ from runtime.scheduler import Scheduler
 from schemas.event_schema import EventSchema
 from schemas.events import Events
 from schemas.load import location_of
+from schemas.manifest import configuration_hash
 from schemas.ntuple import load_format
 from schemas.recipe import prune
 from schemas.reduction import Recipe, reduce_events
-from schemas.skim_config import SkimConfig, Storage, configuration_hash
+from schemas.skim_config import SkimConfig, Storage
 from schemas.tally import step
 from schemas.trees import Input, read_entries
 

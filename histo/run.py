@@ -24,7 +24,7 @@ from schemas.event_schema import EVENT, EventSchema
 from schemas.events import Array, Events, Objects
 from schemas.expressions import following_names
 from schemas.histo_config import HistoConfig
-from schemas.skim_config import configuration_hash
+from schemas.manifest import configuration_hash
 from schemas.tally import count, step
 
 READERS = ("l1skim", "boost-histogram", "numpy", "pyarrow")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import PlainSerializer, PlainValidator
 
 from schemas.load import SourceText
+
+Version = Literal[1]
+"""Of the language of configurations."""
 
 
 def _expression(value: Any) -> str:

@@ -8,9 +8,8 @@ from pydantic import BeforeValidator, field_validator, model_validator
 from pydantic import Field as ModelField
 
 from schemas.axes import Axis, AxisForm
-from schemas.config_types import ExpressionText, Identifier, Name, Text
+from schemas.config_types import ExpressionText, Identifier, Name, Text, Version
 from schemas.load import StrictModel, wrong_key
-from schemas.skim_config import Version
 
 
 def _patterns(value: Any) -> Any:

@@ -258,3 +258,9 @@ def _check(partition: Partition, name: str, record: SampleRecord, where: str) ->
     )
     if not consistent:
         raise DatasetError(f"{where}: the manifest contradicts itself on {partition.path!r}")
+
+
+def configuration_hash(normalised: dict[str, Any]) -> str:
+    """Return the hash of a normalised configuration, 16 hexadecimal digits."""
+    text = json.dumps(normalised, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,13 +9,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, PlainSerializer, PlainValidator, model_validator
 from pydantic import Field as ModelField
 
-from schemas.config_types import ExpressionText, Identifier, Name, Text
+from schemas.config_types import ExpressionText, Identifier, Name, Text, Version
 from schemas.load import StrictModel, load_document, validate
 from schemas.narrow import parse_narrowing
 from schemas.ntuple import NtupleFormat
 from schemas.sizes import ByteSize
-
-Version = Literal[1]
 
 
 def _list_of_files(value: Any) -> Any:
@@ -207,9 +203,3 @@ def load_skim_config(path: Path) -> SkimConfig:
         return validate(document, SkimConfig)
     validate(document, NtupleFormat)  # so that its mistakes are told before any file is opened
     return SkimConfig(schema=path.name, keep={"*": ["*"]})
-
-
-def configuration_hash(normalised: dict[str, Any]) -> str:
-    """Return the hash of a normalised configuration, 16 hexadecimal digits."""
-    text = json.dumps(normalised, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from schemas.manifest import Manifest, SampleRecord
-from schemas.skim_config import configuration_hash
+from schemas.manifest import Manifest, SampleRecord, configuration_hash
 
 LIMIT = "events_per_sample"
 """Key of the configuration in a manifest that is no key of the configuration file."""

@@ -15,10 +15,10 @@ from runtime.scheduler import Scheduler
 from runtime.target import Target
 from schemas.errors import UsageError
 from schemas.load import location_of
-from schemas.manifest import Manifest, Skipped, Source
+from schemas.manifest import Manifest, Skipped, Source, configuration_hash
 from schemas.ntuple import load_format
 from schemas.reduction import Recipe
-from schemas.skim_config import SkimConfig, configuration_hash
+from schemas.skim_config import SkimConfig
 from schemas.trees import Ntuple
 from skim.journal import (
     Receipt,

@@ -9,8 +9,14 @@ from runtime.inputs import Range
 from runtime.target import TEMPORARY, Target
 from schemas.errors import UsageError
 from schemas.event_schema import EventSchema
-from schemas.manifest import MANIFEST, MAX_BYTES, Manifest, Source, parse_manifest
-from schemas.skim_config import configuration_hash
+from schemas.manifest import (
+    MANIFEST,
+    MAX_BYTES,
+    Manifest,
+    Source,
+    configuration_hash,
+    parse_manifest,
+)
 from skim.journal import JOURNAL, Receipt, describe_change, key_of, number_of
 from skim.lock import LOCK
 

@@ -11,7 +11,7 @@ import pytest
 from runtime.execute import map_reduce
 from runtime.profile import profiled
 from runtime.scheduler import Scheduler
-from schemas.tally import count, report, step, tallying
+from schemas.tally import absorb, count, step, tallying
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,9 +63,9 @@ def test_an_error_is_not_hidden_by_a_table(capsys: pytest.CaptureFixture[str]) -
 def test_what_others_tallied_is_added() -> None:
     with tallying() as theirs:
         work(3)
-    report(theirs)  # nobody listens
+    absorb(theirs)  # nobody listens
     with tallying() as ours:
-        report(theirs)
+        absorb(theirs)
         work(4)
     assert ours.counts == {"bytes_read": 2000, "events": 7}
     assert ours.seconds["read"] > theirs.seconds["read"]

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from schemas.load import load_model, parse_yaml, validate
-from schemas.skim_config import SkimConfig, configuration_hash, load_skim_config
+from schemas.manifest import configuration_hash
+from schemas.skim_config import SkimConfig, load_skim_config
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "skim").glob("*.yaml"))
 
