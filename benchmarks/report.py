@@ -19,6 +19,15 @@ PACKAGES = (
 )  # fmt: skip
 
 
+IDLE = 0.5
+"""Load up to which a machine counts as idle."""
+
+BUSY = (
+    "Others were using the machine: elapsed times, and ratios of them, say little here; processor "
+    "time suffers less, memory not at all."
+)
+
+
 @dataclass(frozen=True)
 class Promise:
     """A figure that must hold.
@@ -113,7 +122,9 @@ def megabytes(value: float) -> str:
     return f"{value / 1e6:,.0f} MB"
 
 
-def render(sections: Sequence[Section], *, events: int, quick: bool, took: float) -> str:
+def render(
+    sections: Sequence[Section], *, events: int, quick: bool, took: float, load: float
+) -> str:
     """Write the page.
 
     Parameters
@@ -126,6 +137,8 @@ def render(sections: Sequence[Section], *, events: int, quick: bool, took: float
         Whether rounds and sizes were cut short.
     took
         How long the benchmark ran, in seconds.
+    load
+        Processes that wanted a core in the minute before it: 0 on an idle machine.
     """
     promises = [promise for section in sections for promise in section.promises]
     kept = sum(promise.kept for promise in promises)
@@ -136,11 +149,21 @@ def render(sections: Sequence[Section], *, events: int, quick: bool, took: float
         "same work, and stops where any two disagree in a number. Commands are whole processes, "
         "with start-up and output, run in turns; figures are medians. Files are in the page cache.",
         "",
-        *_lines(Table(["", ""], [*machine(), ["sample", f"{events:,} events in 4 files"]])),
+        *_lines(
+            Table(
+                ["", ""],
+                [
+                    *machine(),
+                    ["load before", f"{load:.1f}"],
+                    ["sample", f"{events:,} events in 4 files"],
+                ],
+            )
+        ),
         "",
         f"The run took {took / 60:.0f} min"
         + (", with `--quick`: fewer rounds and smaller inputs, for orientation only." if quick
            else "."),
+        *(["", BUSY] if load > IDLE else []),
         "",
         "## Promises",
         "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -68,6 +69,7 @@ def main(
     """
     start = time.monotonic()
     events = events or (20_000 if quick else 99_104)
+    load = os.getloadavg()[0]
     cache = cache.absolute()
     work = cache / "work"
     shutil.rmtree(work, ignore_errors=True)
@@ -79,7 +81,8 @@ def main(
         partitions=(1, 100) if quick else (1, 100, 1000, 10_000),
     )
     found = {name: _measure(name, settings) for name in SECTIONS if not only or name in only}
-    text = render(list(found.values()), events=events, quick=quick, took=time.monotonic() - start)
+    took = time.monotonic() - start
+    text = render(list(found.values()), events=events, quick=quick, took=took, load=load)
     complete = not quick and not only
     path = output or (REPORT if complete else cache / "benchmarks.md")
     path.write_text(text, encoding="utf-8")

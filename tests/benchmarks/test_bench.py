@@ -91,7 +91,8 @@ def test_report_shows_what_is_missed_and_what_failed() -> None:
         Section("Second", failure="it broke"),
         Section("Third", promises=[Promise("same", "same", "same", kept=True)]),
     ]
-    text = render(sections, events=200, quick=False, took=60)
+    text = render(sections, events=200, quick=False, took=60, load=3)
+    assert "Others were using the machine" in text
     assert "2 of 3 hold." in text
     assert "| fast | at most 1 s | 2.00 s | NOT MET |" in text
     assert "| ahead | at least 10x | 12.0x | PASS |" in text
