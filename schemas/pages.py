@@ -43,6 +43,8 @@ MAX_DECODED = 2**30
 MAX_RATIO = 100
 """How much larger than the file they may be beyond that: a file of a few kB is no bomb."""
 
+_STATISTICS = 2  # depth that is left in the statistics of a page, the only ones to have 64 bits
+
 # of Parquet's PageType and Encoding, https://github.com/apache/parquet-format
 _DATA_PAGE, _DICTIONARY_PAGE, _RLE = 0, 2, 3
 _ENCODINGS = {
@@ -219,6 +221,12 @@ def _check_header(header: Mapping[int, Any], encodings: Sequence[str]) -> str:
         return "a page is of an unknown kind"
     if not all(isinstance(about.get(number), int) for number in (1, 2)) or about[1] < 0:
         return "a page has no number of values, or no encoding"
+    stored = {_DATA_PAGE: {1, 2, 3, 4}, _DICTIONARY_PAGE: {1, 2, 3}}[kind]
+    # statistics, which are field 5, repeat what decides nothing here
+    if header.keys() - {1, 2, 3, 4, 5 if kind == _DATA_PAGE else 7} or about.keys() - {5} != stored:
+        return "the header of a page has other fields than Arrow writes"
+    if kind == _DICTIONARY_PAGE and about[3] is not False:
+        return "a dictionary claims to be sorted"
     if _ENCODINGS.get(about[2], "") not in encodings:
         return "a page has another encoding than the footer says"
     if kind == _DATA_PAGE and not about.get(3) == about.get(4) == _RLE:
@@ -274,7 +282,11 @@ def read_struct(data: bytes, position: int, depth: int = 4) -> tuple[dict[int, A
         match head & 15:
             case 1 | 2 as kind:
                 fields[number] = kind == 1
-            case 5 | 6:
+            case 5:
+                fields[number], position = _integer(data, position)
+                if not -(2**31) <= fields[number] < 2**31:
+                    raise ValueError("not a number of 32 bits")
+            case 6 if depth <= _STATISTICS:
                 fields[number], position = _integer(data, position)
             case 8:
                 length, position = _unsigned(data, position)

@@ -63,6 +63,7 @@ def write_options(events: Events, schema: EventSchema, storage: Storage) -> dict
         "column_encoding": encoding,
         "row_group_size": row_group_events(storage, size / max(events.size, 1)),
         "write_page_checksum": True,
+        "write_page_index": True,  # and then no statistics in page headers, which nothing checks
     }
 
 
