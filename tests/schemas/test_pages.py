@@ -87,3 +87,26 @@ def test_what_is_no_parquet_file_is_refused(content: bytes, tmp_path: Path) -> N
     path.write_bytes(content)
     with pytest.raises(DatasetError, match=r"a\.parquet: is not a whole Parquet file"):
         footer_digest(str(path))
+
+
+@pytest.mark.parametrize("change", [1, 0x10, 0x80, 0xFF])
+def test_every_changed_byte_of_a_header_is_noticed(change: int, tmp_path: Path) -> None:
+    """With a page index, as partitions have it, headers hold nothing that is not compared."""
+    path = tmp_path / "a.parquet"
+    write(path, write_page_index=True, row_group_size=3000)
+    whole, footer = path.read_bytes(), footer_digest(str(path))
+    chunk = pq.read_metadata(path).row_group(0).column(0)
+    _, length = read_struct(whole[chunk.data_page_offset :][:300], 0)
+    for position in range(chunk.data_page_offset, chunk.data_page_offset + length):
+        damaged = bytearray(whole)
+        damaged[position] ^= change
+        path.write_bytes(damaged)
+        with pytest.raises((DatasetError, OSError)):
+            read_checked(str(path), footer)
+
+
+def read_checked(path: str, footer: str) -> None:
+    with open_partition(path, footer) as (source, metadata):
+        check_pages(source, metadata, ["x"], path)
+        file = pq.ParquetFile(source, metadata=metadata, page_checksum_verification=True)
+        file.read(columns=["x"])
