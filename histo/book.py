@@ -51,24 +51,32 @@ class Binning:
     ----------
     axis
         Of the configuration.
+
+    Attributes
+    ----------
+    made
+        The axis of boost-histogram.
+    size
+        Number of bins, flow bins included.
+    first
+        Of what `index` gives, what is to be added to count the bins from 0 on.
     """
 
     def __init__(self, axis: Axis) -> None:
         self.axis = axis
         self.made = make_axis(axis)
         self.size = extent(axis)
-        self.first = int(self.made.traits.underflow)
         self.edges = Edges(self.made.edges) if isinstance(axis, VariableAxis) else None
+        self.first = int(self.made.traits.underflow and self.edges is None)
 
-    def number(self, values: Array) -> NDArray[np.integer[Any]]:
-        """Return the number of the bin of each value, from 0 on, flow bins included."""
+    def index(self, values: Array) -> NDArray[np.integer[Any]]:
+        """Return the bin of each value, the underflow bin being ``-first``."""
         if self.edges is not None:
             return self.edges.reached(values)
         if isinstance(self.axis, CategoryAxis):
             return _find(self.axis.categories, values)
-        numbers: NDArray[np.int32] = self.made.index(fillable(values, self.axis))
-        numbers += self.first
-        return numbers
+        index: NDArray[np.int32] = self.made.index(fillable(values, self.axis))
+        return index
 
 
 def fillable(values: Array, axis: Axis) -> Array:

@@ -56,6 +56,7 @@ def run(
     from histo.run import run_source
     from histo.sources import Datasets, Source
     from histo.write import check_output, write_histograms
+    from runtime.memory import reuse_memory
     from schemas.dataset import open_dataset
     from schemas.histo_config import HistoConfig
     from schemas.load import load_model
@@ -66,6 +67,7 @@ def run(
     if files and ntuples is None:
         raise click.UsageError("--files goes with --ntuples; a dataset has its files already")
     check_output(output)  # before any work is done
+    reuse_memory()
     with profiled(profile):
         where = parse_scheduler(scheduler, workers)
         with step("plan"):

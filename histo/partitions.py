@@ -21,6 +21,10 @@ of a large configuration: 1,000 partitions of 10 events each would take as long 
 """
 
 
+PARTITIONS_PER_BLOCK = 64
+"""The most partitions that are filled together: to open each takes 1 ms, which workers share."""
+
+
 @dataclass(frozen=True)
 class PartitionBlock:
     """The first events of a partition of a dataset.
@@ -95,7 +99,7 @@ def group_partitions(parts: Sequence[PartitionBlock]) -> list[PartitionsBlock]:
     groups: list[list[PartitionBlock]] = []
     left = 0
     for part in parts:
-        if not groups or part.events > left:
+        if not groups or part.events > left or len(groups[-1]) == PARTITIONS_PER_BLOCK:
             groups.append([])
             left = EVENTS_PER_BLOCK
         groups[-1].append(part)

@@ -55,8 +55,10 @@ def pack(masks: Sequence[NDArray[np.bool_] | None], size: int) -> Patterns:
             if mask is None:
                 bits |= np.uint16(1 << index)
             else:
-                bits |= mask.astype(np.uint16) << np.uint16(index)
-        own, table = _number(bits, 1 << CHUNK)
+                bit = mask.astype(np.uint16)
+                bit <<= np.uint16(index)
+                bits |= bit
+        own, table = _number(bits, 1 << len(chunk))
         flags = (table[:, None] >> np.arange(len(chunk)) & 1).astype(np.bool_)
         if start == 0:
             codes, passed = own, flags
@@ -117,7 +119,10 @@ def _number(words: Array, limit: int) -> tuple[NDArray[np.int32], NDArray[np.int
     if limit > MAX_TABLE:  # too many for a table of all words
         distinct, inverse = np.unique(words, return_inverse=True)
         return inverse.astype(np.int32), distinct.astype(np.int64)
-    table = np.flatnonzero(np.bincount(words, minlength=1))
+    places = words.astype(np.intp, copy=False)
+    seen = np.zeros(limit, np.bool_)
+    seen[places] = True
+    table = np.flatnonzero(seen)
     lookup = np.zeros(limit, np.int32)
     lookup[table] = np.arange(len(table), dtype=np.int32)
-    return lookup[words], table
+    return lookup.take(places), table

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Executor
 from typing import Any
 
+from runtime.memory import reuse_memory
 from runtime.work import Key, Work
 from schemas.errors import RunError
 
@@ -94,6 +95,7 @@ def _prepare_worker() -> None:
     # read by Arrow and by BLAS libraries when they are imported: one task, one thread
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    reuse_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

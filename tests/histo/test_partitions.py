@@ -33,6 +33,8 @@ def test_neighbours_are_grouped_up_to_the_limit(monkeypatch: pytest.MonkeyPatch)
     assert sizes_of_groups(0) == [[0]]
     assert sizes_of_groups(40, 60, 1, 0, 99, 1) == [[40, 60], [1, 0, 99], [1]]
     assert sizes_of_groups(500, 10, 200, 10, 10) == [[500], [10], [200], [10, 10]]
+    monkeypatch.setattr(histo.partitions, "PARTITIONS_PER_BLOCK", 3)
+    assert sizes_of_groups(1, 2, 3, 4, 5, 6, 7) == [[1, 2, 3], [4, 5, 6], [7]]
 
 
 def test_events_are_put_after_one_another() -> None:
