@@ -1,16 +1,17 @@
 """Baskets of numbers to arrays, with next to nothing done for each basket in Python.
 
-A basket of an L1T ntuple holds a few thousand numbers of 4 bytes: what uproot does for each one,
-0.2 ms, is more than decompressing it. So for branches of plain numbers, one value or any number of
+A basket of an L1T ntuple holds a few thousand numbers of 4 bytes: what uproot does for each one
+takes longer than decompressing it. So for branches of plain numbers, one value or any number of
 them per entry, the bytes are taken apart here; uproot finds the tree, says where its baskets are,
-and reads all other types.
+and reads all other types. Of 53 branches of 24,776 events, 530 baskets of zstd (two cores):
 
-=======================================  =======  =========
-65 branches of 99,104 events, processor   here     uproot
-=======================================  =======  =========
-uncompressed                              0.14 s    0.60 s
-zstd                                      0.25 s    0.75 s
-=======================================  =======  =========
+==========================  ==============
+processor time              ms
+==========================  ==============
+here                        62
+uproot                      125
+decompressing, and no more  37
+==========================  ==============
 
 ::
 
