@@ -9,7 +9,7 @@ import numpy as np
 
 from histo.plan import Plan
 from schemas.event_schema import EventSchema
-from schemas.events import Events, Objects
+from schemas.events import Events, Objects, decoded
 from schemas.parquet import read_events
 from schemas.tally import step
 
@@ -108,7 +108,11 @@ def group_partitions(parts: Sequence[PartitionBlock]) -> list[PartitionsBlock]:
 
 
 def concatenate(blocks: Sequence[Events]) -> Events:
-    """Put events of the same collections and columns after one another."""
+    """Put events of the same collections and columns after one another.
+
+    Those of several blocks are decoded: each has a dictionary of its own, which in blocks of few
+    events is hardly shorter than the column.
+    """
     first = blocks[0]
     if len(blocks) == 1:
         return first
@@ -118,10 +122,12 @@ def concatenate(blocks: Sequence[Events]) -> Events:
         counts = np.concatenate([own.counts for own in every])
         offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts)))
         fields = {
-            field: np.concatenate([own.fields[field] for own in every]) for field in objects.fields
+            field: np.concatenate([decoded(own.fields[field]) for own in every])
+            for field in objects.fields
         }
         lists[name] = Objects(offsets, fields)
     columns = {
-        name: np.concatenate([block.columns[name] for block in blocks]) for name in first.columns
+        name: np.concatenate([decoded(block.columns[name]) for block in blocks])
+        for name in first.columns
     }
     return Events(sum(block.size for block in blocks), lists, columns)

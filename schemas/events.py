@@ -53,6 +53,50 @@ Values = Array | Ragged
 """The values of a field of all objects."""
 
 
+@dataclass(frozen=True)
+class Coded:
+    """A flat column of few distinct values: what they are, and which of them each object has.
+
+    It stands where an array stands, in what is read to be filled into histograms and only there:
+    what is computed of it, such as the bin of a value, is computed of the distinct values and then
+    taken by code, which takes 1 ns an object, where to find a bin takes 5 ns.
+
+    Attributes
+    ----------
+    codes
+        int32, for each object the position of its value among ``values``; never negative.
+    values
+        The dictionary. Values may occur twice in it, or never in the column; to have many more of
+        them than objects is correct and slow.
+    """
+
+    codes: NDArray[np.int32]
+    values: Array
+
+    def __len__(self) -> int:
+        """Return the number of objects."""
+        return len(self.codes)
+
+    def __getitem__(self, mask: NDArray[np.bool_]) -> Coded:
+        """Keep the objects for which the mask is true."""
+        return Coded(self.codes[mask], self.values)
+
+    def decode(self) -> Array:
+        """Return the value of each object.
+
+        Raises
+        ------
+        IndexError
+            For a code beyond the dictionary.
+        """
+        return self.values.take(self.codes)
+
+
+def decoded(values: Any) -> Any:
+    """Return an array for `Coded`, and anything else as it is."""
+    return values.decode() if isinstance(values, Coded) else values
+
+
 def no_values(dtype: np.dtype[Any], depth: int = 0) -> Any:
     """Return the `Values` of a field of no objects."""
     values: Values = np.empty(0, dtype)
@@ -71,7 +115,8 @@ class Objects:
         int64, N + 1 entries from 0 to the number of objects: event i owns the objects from
         ``offsets[i]`` to ``offsets[i + 1]``.
     fields
-        The values of each field, as many as there are objects.
+        The values of each field, as many as there are objects. In what is read to be filled into
+        histograms, `Coded` may stand for an array here, and in the columns of `Events`.
     """
 
     offsets: NDArray[np.int64]
@@ -139,7 +184,7 @@ class Events:
         return self.collections[collection].offsets
 
     def column(self, collection: str, field: str) -> Any:
-        """Return a column as `Values`; for `EVENT`, ``field`` is the column's name."""
+        """Return a column as `Values` or `Coded`; for `EVENT`, ``field`` is the column's name."""
         if collection == EVENT:
             return self.columns[field]
         return self.collections[collection].fields[field]

@@ -6,7 +6,7 @@ import functools
 import itertools
 import math
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from schemas.event_schema import EVENT, Collection, EventSchema, Field
-from schemas.events import Array, Events, Objects
+from schemas.events import Array, Coded, Events, Objects
 from schemas.histo_config import HistoConfig
 from schemas.load import parse_yaml, validate
 from schemas.manifest import MANIFEST, Manifest, Partition, SampleRecord, Source
@@ -94,6 +94,33 @@ def events(draw: st.DrawFn, max_events: int = 8, max_objects: int = 3) -> Events
     weights = st.floats(0.125, 100, width=32)
     columns["weight"] = draw(npst.arrays(np.float32, size, elements=weights))
     return Events(size, collections, columns)
+
+
+def coded(whole: Events, plain: Collection[str] = ()) -> Events:
+    """The same events with columns as a reader may give them: codes and a dictionary.
+
+    Dictionaries have distinct bits, so that 0.0 and -0.0 are two entries, and one that no object
+    refers to.
+
+    Parameters
+    ----------
+    plain
+        Names of fields and columns that are left as they are.
+    """
+
+    def encode(name: str, values: Array) -> Any:
+        if name in plain:
+            return values
+        bits, codes = np.unique(values.view(f"u{values.itemsize}"), return_inverse=True)
+        dictionary = np.append(bits, bits.dtype.type(1)).view(values.dtype)
+        return Coded(codes.astype(np.int32), dictionary)
+
+    lists = {
+        name: Objects(objects.offsets, {f: encode(f, v) for f, v in objects.fields.items()})
+        for name, objects in whole.collections.items()
+    }
+    columns = {name: encode(name, values) for name, values in whole.columns.items()}
+    return Events(whole.size, lists, columns)
 
 
 def random_events(size: int, seed: int = 1) -> Events:
