@@ -6,7 +6,7 @@ import functools
 import itertools
 import math
 import operator
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,7 @@ def events(draw: st.DrawFn, max_events: int = 8, max_objects: int = 3) -> Events
     return Events(size, collections, columns)
 
 
-def coded(whole: Events, plain: Collection[str] = ()) -> Events:
+def coded(whole: Events, plain: Sequence[str] = ()) -> Events:
     """The same events with columns as a reader may give them: codes and a dictionary.
 
     Dictionaries have distinct bits, so that 0.0 and -0.0 are two entries, and one that no object
