@@ -16,12 +16,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from schemas.errors import DatasetError
 from schemas.remote import prefetch_columns
 from schemas.storage import is_url, open_source
+from schemas.thrift import read_struct
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -42,8 +44,6 @@ MAX_DECODED = 2**30
 
 MAX_RATIO = 100
 """How much larger than the file they may be beyond that: a file of a few kB is no bomb."""
-
-_STATISTICS = 2  # depth that is left in the statistics of a page, the only ones to have 64 bits
 
 # of Parquet's PageType and Encoding, https://github.com/apache/parquet-format
 _DATA_PAGE, _DICTIONARY_PAGE, _RLE = 0, 2, 3
@@ -161,7 +161,38 @@ def _check_claims(chunks: Chunks, rows: int, size: int, path: str) -> None:
         )
 
 
-def check_pages(file: Any, metadata: pq.FileMetaData, columns: Sequence[str], path: str) -> None:
+@dataclass(frozen=True)
+class Page:
+    """Where a page is, and what its header says of it.
+
+    Attributes
+    ----------
+    position, size
+        Of its data in the file, in bytes.
+    unpacked
+        Its size when it is decompressed.
+    dictionary
+        Whether it holds the dictionary of the pages that follow.
+    values
+        Their number; an empty list counts as one.
+    encoding
+        Parquet's number of it.
+    checksum
+        CRC-32 of the data, as a signed number.
+    """
+
+    position: int
+    size: int
+    unpacked: int
+    dictionary: bool
+    values: int
+    encoding: int
+    checksum: int
+
+
+def check_pages(
+    file: Any, metadata: pq.FileMetaData, columns: Sequence[str], path: str
+) -> dict[str, list[list[Page]]]:
     """Compare the headers of all pages of some columns with the footer.
 
     Parameters
@@ -173,19 +204,28 @@ def check_pages(file: Any, metadata: pq.FileMetaData, columns: Sequence[str], pa
     path
         Of the file, for messages.
 
+    Returns
+    -------
+    dict
+        For each column and row group the pages, in the order of the file.
+
     Raises
     ------
     DatasetError
         If a header says anything else than the footer, or a page has no checksum.
     """
+    found: dict[str, list[list[Page]]] = {name: [] for name in columns}
     for name, chunk in _chunks(metadata, columns, path):
-        problem = _check_chunk(file, chunk)
+        pages: list[Page] = []
+        problem = _check_chunk(file, chunk, pages)
         if problem:
             raise DatasetError(f"{path}: column {_shown(name)} is damaged: {problem}")
+        found[name].append(pages)
+    return found
 
 
-def _check_chunk(file: Any, chunk: Any) -> str:
-    """Walk from page to page; say what is wrong, or nothing."""
+def _check_chunk(file: Any, chunk: Any, pages: list[Page]) -> str:
+    """Walk from page to page and list them; say what is wrong, or nothing."""
     # zero stands for no page of that kind: a chunk of no values may have neither
     offsets = [chunk.dictionary_page_offset, chunk.data_page_offset]
     position = min((offset for offset in offsets if offset), default=0)
@@ -201,9 +241,14 @@ def _check_chunk(file: Any, chunk: Any) -> str:
         problem = _check_header(header, chunk.encodings)
         if problem:
             return problem
+        dictionary = header[1] == _DICTIONARY_PAGE
+        about = header[7 if dictionary else 5]
+        pages.append(
+            Page(position + size, header[3], header[2], dictionary, about[1], about[2], header[4])
+        )
         position += size + header[3]
         uncompressed += size + header[2]
-        values += header[5][1] if header[1] == _DATA_PAGE else 0
+        values += 0 if dictionary else about[1]
     if position != stop or uncompressed != chunk.total_uncompressed_size:
         return "its pages have other sizes than the footer says"
     if values != chunk.num_values:
@@ -243,76 +288,3 @@ def _read_header(file: Any, position: int, stop: int) -> tuple[int, dict[int, An
         data = file.read_at(min(HEADER**2, stop - position), position)
         header, size = read_struct(data, 0)
     return size, header
-
-
-def read_struct(data: bytes, position: int, depth: int = 4) -> tuple[dict[int, Any], int]:
-    """Read a structure of Thrift's compact protocol, as far as headers of pages use it.
-
-    Parameters
-    ----------
-    data
-        The bytes.
-    position
-        Of its first one.
-    depth
-        How deep structures may be nested.
-
-    Returns
-    -------
-    fields
-        Numbers, bytes and structures by the number of the field.
-    position
-        After its last byte.
-
-    Raises
-    ------
-    IndexError
-        If the bytes end too early.
-    ValueError
-        If they are anything else.
-    """
-    fields: dict[int, Any] = {}
-    number = 0
-    while head := data[position]:
-        position += 1
-        if head >> 4:
-            number += head >> 4
-        else:
-            number, position = _integer(data, position)
-        match head & 15:
-            case 1 | 2 as kind:
-                fields[number] = kind == 1
-            case 5:
-                fields[number], position = _integer(data, position)
-                if not -(2**31) <= fields[number] < 2**31:
-                    raise ValueError("not a number of 32 bits")
-            case 6 if depth <= _STATISTICS:
-                fields[number], position = _integer(data, position)
-            case 8:
-                length, position = _unsigned(data, position)
-                if position + length > len(data):
-                    raise IndexError
-                fields[number], position = data[position : position + length], position + length
-            case 12 if depth:
-                fields[number], position = read_struct(data, position, depth - 1)
-            case _:
-                raise ValueError("not the header of a page")
-    return fields, position + 1
-
-
-def _integer(data: bytes, position: int) -> tuple[int, int]:
-    value, position = _unsigned(data, position)
-    return (value >> 1) ^ -(value & 1), position
-
-
-def _unsigned(data: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[position]
-        position += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, position
-        shift += 7
-        if shift > 63:
-            raise ValueError("not a number of 64 bits")

@@ -13,7 +13,8 @@ import numpy as np
 
 from schemas.errors import DatasetError, RemoteError
 from schemas.event_schema import EVENT, Collection, EventSchema, Field, cheapest
-from schemas.events import Array, Events, Objects, Ragged, Values
+from schemas.events import Array, Coded, Events, Objects, Ragged, Values
+from schemas.flat import choose_flat, read_flat, whole
 from schemas.pages import check_pages, open_partition
 from schemas.tally import count
 
@@ -126,6 +127,7 @@ def read_events(
     *,
     rows: int,
     footer: str,
+    coded: bool = False,
 ) -> Events:
     """Read some columns of a partition.
 
@@ -143,6 +145,8 @@ def read_events(
         Number of events that the manifest promises.
     footer
         Digest of the file's footer that it promises.
+    coded
+        Whether columns may be `Coded`.
 
     Raises
     ------
@@ -177,8 +181,10 @@ def read_events(
             with pq.ParquetFile(source, metadata=metadata, page_checksum_verification=True) as file:
                 # of the file: a table of some of a collection's fields loses "not null" on the way
                 _check_types(dict(_stored_types(file.schema_arrow)), expected, path)
-                check_pages(source, metadata, paths, path)
-                table = file.read(columns=paths, use_threads=False)
+                pages = check_pages(source, metadata, paths, path)
+                chosen = choose_flat(metadata, pages) if coded else {}
+                flat = read_flat(source, metadata, chosen, pages, path)
+                table = file.read(columns=[p for p in paths if p not in flat], use_threads=False)
                 count("bytes_read", _stored_bytes(metadata, set(paths)))
     except RemoteError:
         raise
@@ -186,8 +192,13 @@ def read_events(
         raise DatasetError(f"{path}: cannot be read: {error}") from error
     return Events(
         rows,
-        {name: _objects(table, name, fields) for name, fields in wanted.items()},
-        {name: _values(table.column(name).combine_chunks()) for name in event_columns},
+        {
+            name: _objects(
+                table, name, {f: schema.collections[name].fields[f] for f in fields}, flat
+            )
+            for name, fields in wanted.items()
+        },
+        {name: _values(whole(table.column(name))) for name in event_columns},
     )
 
 
@@ -229,10 +240,28 @@ def _check_types(
             raise DatasetError(f"{path}: {name} is {kind}{nulls}, and the manifest says {stated}")
 
 
-def _objects(table: pa.Table, name: str, fields: list[str]) -> Objects:
-    lists = table.column(name).combine_chunks()
-    struct = lists.values
-    return Objects(_offsets(lists), {field: _values(struct.field(field)) for field in fields})
+def _objects(
+    table: pa.Table,
+    name: str,
+    fields: Mapping[str, Field],
+    flat: Mapping[str, Array | Coded],
+) -> Objects:
+    lists = whole(table.column(name))
+    values: dict[str, Any] = {}
+    for field, info in fields.items():
+        path = leaf(name, field)
+        if path in flat:
+            values[field] = _typed(flat[path], info.dtype)
+        else:
+            values[field] = _values(lists.values.field(field))
+    return Objects(_offsets(lists), values)
+
+
+def _typed(values: Array | Coded, dtype: np.dtype[Any]) -> Array | Coded:
+    """Return integers, which Parquet stores in 32 or 64 bits, in their own type."""
+    if isinstance(values, Coded):
+        return Coded(values.codes, values.values.astype(dtype, copy=False))
+    return values.astype(dtype, copy=False)
 
 
 def _offsets(lists: pa.ListArray) -> Any:

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import DatasetError
-from schemas.pages import check_pages, footer_digest, open_partition, read_struct
+from schemas.pages import check_pages, footer_digest, open_partition
+from schemas.thrift import read_struct
 
 
 def write(path: Path, **options: object) -> str:

@@ -1,0 +1,297 @@
+"""The fields of a collection as flat columns: decoded without their levels.
+
+Parquet stores with each leaf of a collection where events begin and which are empty, the same for
+all of its fields, and Arrow decodes that for each of them: 3.6 ns a value, more than the values
+themselves take. So one field is read as it is stored, which gives the offsets, and of the others
+only the values: the pages are decompressed, their levels are cut off, and what is left is handed
+to Arrow as a file in memory whose columns are flat.
+
+::
+
+    page of a leaf    | levels of repetition | levels of definition | values |
+    page of the file                                                | values |
+
+A column with a dictionary comes as `Coded`, its codes and the dictionary: the dictionary that Arrow
+is given holds the numbers 0, 1, 2, ...
+
+Ten fields of 580,000 objects take 20 ms of processor time, read as they are stored 37 ms.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from schemas.errors import DatasetError
+from schemas.events import Array, Coded
+from schemas.pages import Page
+from schemas.thrift import BINARY, I32, I64, LIST, STRUCT, array, integer, read_varint, struct
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
+WORTHWHILE = 4096
+"""Values of a column below which it is read as it is stored: to make the file takes 0.1 ms."""
+
+# of Parquet's Type, Encoding and PageType, https://github.com/apache/parquet-format
+_TYPES = {"INT32": (1, "<i4"), "INT64": (2, "<i8"), "FLOAT": (4, "<f4"), "DOUBLE": (5, "<f8")}
+_PLAIN, _RLE = 0, 3
+_CODED = (2, 8)  # with a dictionary; 2 is the older number
+_DATA_PAGE, _DICTIONARY_PAGE = 0, 2
+_REQUIRED = _UNCOMPRESSED = 0
+_MAGIC = b"PAR1"
+
+
+def choose_flat(
+    metadata: pq.FileMetaData, pages: Mapping[str, Sequence[Sequence[Page]]]
+) -> dict[str, int]:
+    """Choose the columns that are worth being read without their levels.
+
+    Parameters
+    ----------
+    metadata
+        Of the file.
+    pages
+        Of columns, from `schemas.pages.check_pages`.
+
+    Returns
+    -------
+    dict
+        Number of each column in the file, by path. Left out are columns that are no field of a
+        collection, lists in lists, booleans, what changes its encoding on the way, and what is
+        small; and of each collection one column, which gives the offsets.
+    """
+    chosen: dict[str, int] = {}
+    for index in range(metadata.num_columns):
+        column = metadata.schema.column(index)
+        if column.path not in pages or column.physical_type not in _TYPES:
+            continue
+        if (column.max_repetition_level, column.max_definition_level) != (1, 1):
+            continue
+        groups = pages[column.path]
+        if sum(page.values for group in groups for page in group) >= WORTHWHILE and all(
+            len({page.encoding for page in group if not page.dictionary}) == 1 for group in groups
+        ):
+            chosen[column.path] = index
+    for collection in {name.partition(".")[0] for name in chosen}:
+        fields = [name for name in pages if name.partition(".")[0] == collection]
+        if all(name in chosen for name in fields):
+            # without a dictionary if there is such a one, which gains less
+            del chosen[
+                min(fields, key=lambda name: any(page.dictionary for page in pages[name][0]))
+            ]
+    return chosen
+
+
+def read_flat(
+    file: Any,
+    metadata: pq.FileMetaData,
+    columns: Mapping[str, int],
+    pages: Mapping[str, Sequence[Sequence[Page]]],
+    path: str,
+) -> dict[str, Array | Coded]:
+    """Read columns without their levels.
+
+    Parameters
+    ----------
+    file
+        Open for reading.
+    metadata
+        What its footer says.
+    columns
+        From `choose_flat`.
+    pages
+        Of them.
+    path
+        Of the file, for messages.
+
+    Returns
+    -------
+    dict
+        The values of each column.
+
+    Raises
+    ------
+    DatasetError
+        If a page is damaged.
+    pyarrow.ArrowException
+        If values cannot be decoded.
+    """
+    parts: dict[str, list[Array | Coded]] = {name: [] for name in columns}
+    for group in range(metadata.num_row_groups):
+        made = _Flat()
+        row_group = metadata.row_group(group)
+        for name, index in columns.items():
+            chunk = row_group.column(index)
+            try:
+                made.add(file, chunk, pages[name][group])
+            except _DamagedError as error:
+                raise DatasetError(
+                    f"{path}: column {name.replace('.list.element', '')} is damaged: {error}"
+                ) from error
+        for name, values in zip(columns, made.read(), strict=True):
+            parts[name].append(values)
+    return {name: join_values(values) for name, values in parts.items()}
+
+
+def join_values(parts: Sequence[Array | Coded]) -> Array | Coded:
+    """Put values after one another; they stay coded if all of them are."""
+    if len(parts) == 1:
+        return parts[0]
+    coded = [part for part in parts if isinstance(part, Coded)]
+    if len(coded) < len(parts):
+        return np.concatenate([p.decode() if isinstance(p, Coded) else p for p in parts])
+    starts = np.cumsum([0, *(len(part.values) for part in coded)]).astype(np.int32)
+    codes = [part.codes + start for part, start in zip(coded, starts, strict=False)]
+    return Coded(np.concatenate(codes), np.concatenate([part.values for part in coded]))
+
+
+def whole(column: Any) -> Any:
+    """Return a column of a table as one Arrow array; to combine the only chunk would copy it."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+class _DamagedError(Exception):
+    """What is wrong with a page."""
+
+
+class _Flat:
+    """A Parquet file in memory, of one row group, without levels and compression."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes | memoryview] = [_MAGIC]
+        self._size = len(_MAGIC)
+        self._schema: list[bytes] = []
+        self._chunks: list[bytes] = []
+        self._dictionaries: list[Array | None] = []
+        self._rows = -1
+        self._present: dict[bytes, int] = {}
+
+    def add(self, file: Any, chunk: Any, pages: Sequence[Page]) -> None:
+        """Add a column."""
+        encoding = next((page.encoding for page in pages if not page.dictionary), _PLAIN)
+        kind, dtype = _TYPES[chunk.physical_type]
+        dictionary: Array | None = None
+        begin, first_page, rows = self._size, 0, 0
+        for page, stored in _unpacked(file, chunk.compression, pages):
+            if not page.dictionary:
+                first_page = first_page or self._size
+                values, found = self._cut_levels(stored, page.values)
+                rows += found
+                self._add_page(_DATA_PAGE, values, found, encoding)
+            elif encoding in _CODED:
+                dictionary = np.frombuffer(stored, dtype)
+                if len(dictionary) != page.values:
+                    raise _DamagedError("its dictionary has another size than the page says")
+                numbers = memoryview(np.arange(page.values, dtype="<i4").tobytes())
+                self._add_page(_DICTIONARY_PAGE, numbers, page.values, _PLAIN)
+        if self._rows not in (-1, rows):
+            raise _DamagedError("it has another number of values than the others")
+        self._rows = rows
+        self._dictionaries.append(dictionary)
+        if dictionary is not None:
+            kind = _TYPES["INT32"][0]
+        name, size = str(len(self._schema)).encode(), self._size - begin
+        encodings = sorted({_PLAIN, _RLE, encoding})
+        self._schema.append(struct((1, I32, kind), (3, I32, _REQUIRED), (4, BINARY, name)))
+        about = struct(
+            (1, I32, kind), (2, LIST, array(I32, [integer(number) for number in encodings])),
+            (3, LIST, array(BINARY, [name])), (4, I32, _UNCOMPRESSED), (5, I64, rows),
+            (6, I64, size), (7, I64, size), (9, I64, first_page),
+            *([] if dictionary is None else [(11, I64, begin)]),
+        )  # fmt: skip
+        self._chunks.append(struct((2, I64, begin), (3, STRUCT, about)))
+
+    def read(self) -> list[Array | Coded]:
+        """Return the values of each column."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        root = struct((4, BINARY, b"schema"), (5, I32, len(self._schema)))
+        group = struct(
+            (1, LIST, array(STRUCT, self._chunks)), (2, I64, self._size), (3, I64, self._rows)
+        )
+        footer = struct(
+            (1, I32, 2), (2, LIST, array(STRUCT, [root, *self._schema])), (3, I64, self._rows),
+            (4, LIST, array(STRUCT, [group])),
+        )  # fmt: skip
+        end = [footer, len(footer).to_bytes(4, "little"), _MAGIC]
+        with pq.ParquetFile(pa.py_buffer(b"".join([*self._parts, *end]))) as file:
+            table = file.read(use_threads=False)
+        arrays = [whole(column).to_numpy() for column in table.columns]
+        return [
+            values if dictionary is None else Coded(values, dictionary)
+            for values, dictionary in zip(arrays, self._dictionaries, strict=True)
+        ]
+
+    def _add_page(self, kind: int, data: memoryview, values: int, encoding: int) -> None:
+        numbers = [(1, I32, values), (2, I32, encoding)]
+        if kind == _DATA_PAGE:
+            numbers += [(3, I32, _RLE), (4, I32, _RLE)]
+        about = (5 if kind == _DATA_PAGE else 7, STRUCT, struct(*numbers))
+        header = struct((1, I32, kind), (2, I32, len(data)), (3, I32, len(data)), about)
+        self._parts += [header, data]
+        self._size += len(header) + len(data)
+
+    def _cut_levels(self, page: memoryview, entries: int) -> tuple[memoryview, int]:
+        """Return the values of a page, and their number: empty events are entries without any."""
+        for _ in range(2):  # of repetition, then of definition
+            size = int.from_bytes(page[:4], "little")
+            if len(page) < 4 + size:
+                raise _DamagedError("the levels of a page are longer than it")
+            levels, page = bytes(page[4 : 4 + size]), page[4 + size :]
+        if levels not in self._present:  # fields whose pages end at the same events share them
+            self._present[levels] = count_ones(levels, entries)
+        return page, self._present[levels]
+
+
+def _unpacked(
+    file: Any, compression: str, pages: Sequence[Page]
+) -> Iterator[tuple[Page, memoryview]]:
+    """Read pages, verify and decompress them."""
+    import pyarrow as pa
+
+    if not pages:
+        return
+    codec = None if compression == "UNCOMPRESSED" else pa.Codec(compression.lower())
+    start = pages[0].position
+    stored = memoryview(file.read_at(pages[-1].position + pages[-1].size - start, start))
+    for page in pages:
+        data = stored[page.position - start :][: page.size]
+        if zlib.crc32(data) != page.checksum % 2**32:
+            raise _DamagedError("a page has another checksum than its data")
+        if codec is not None:
+            data = memoryview(codec.decompress(data, page.unpacked))
+        if len(data) != page.unpacked:
+            raise _DamagedError("a page has another size than its header says")
+        yield page, data
+
+
+def count_ones(levels: bytes, entries: int) -> int:
+    """Count the ones among levels of one bit, which are runs of equal ones and of packed bits.
+
+    Raises
+    ------
+    DatasetError
+        If they are not as many as the entries.
+    """
+    ones = found = position = 0
+    while position < len(levels) and found < entries:
+        head, position = read_varint(levels, position)
+        if head & 1:  # groups of 8
+            size = head >> 1
+            bits = int.from_bytes(levels[position : position + size], "little")
+            number = min(8 * size, entries - found)
+            ones += (bits & ((1 << number) - 1)).bit_count()
+            position += size
+        else:
+            number = head >> 1
+            ones += number * (levels[position] & 1)
+            position += 1
+        found += number
+    if found != entries or position > len(levels):
+        raise _DamagedError("the levels of a page are not as many as its values")
+    return ones
