@@ -58,11 +58,10 @@ class PartitionBlock:
         DatasetError
             If it is damaged.
         """
-        read = read_events(
+        return read_events(
             self.path, self.schema, plan.columns, plan.collections, rows=self.rows,
-            footer=self.footer,
+            footer=self.footer, events=self.events,
         )  # fmt: skip
-        return read if self.events == self.rows else read.select(np.arange(self.rows) < self.events)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from schemas.tally import count
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 ELEMENT = "element"
 
@@ -127,6 +128,7 @@ def read_events(
     *,
     rows: int,
     footer: str,
+    events: int | None = None,
     coded: bool = False,
 ) -> Events:
     """Read some columns of a partition.
@@ -145,6 +147,8 @@ def read_events(
         Number of events that the manifest promises.
     footer
         Digest of the file's footer that it promises.
+    events
+        How many of them to read, from the first on; None for all.
     coded
         Whether columns may be `Coded`.
 
@@ -182,16 +186,17 @@ def read_events(
                 # of the file: a table of some of a collection's fields loses "not null" on the way
                 _check_types(dict(_stored_types(file.schema_arrow)), expected, path)
                 pages = check_pages(source, metadata, paths, path)
-                chosen = choose_flat(metadata, pages) if coded else {}
+                size = rows if events is None else min(events, rows)
+                chosen = choose_flat(metadata, pages) if coded and size == rows else {}
                 flat = read_flat(source, metadata, chosen, pages, path)
-                table = file.read(columns=[p for p in paths if p not in flat], use_threads=False)
+                table = _read_table(file, [p for p in paths if p not in flat], rows, size)
                 count("bytes_read", _stored_bytes(metadata, set(paths)))
     except RemoteError:
         raise
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read: {error}") from error
     return Events(
-        rows,
+        size,
         {
             name: _objects(
                 table, name, {f: schema.collections[name].fields[f] for f in fields}, flat
@@ -200,6 +205,21 @@ def read_events(
         },
         {name: _values(whole(table.column(name))) for name in event_columns},
     )
+
+
+def _read_table(file: pq.ParquetFile, columns: list[str], rows: int, size: int) -> pa.Table:
+    """Read the first ``size`` of the rows, and decode little more."""
+    import pyarrow as pa
+
+    if size == rows:
+        return file.read(columns=columns, use_threads=False)
+    batches, left = [], size
+    for batch in file.iter_batches(max(size, 1), columns=columns, use_threads=False):
+        batches.append(batch.slice(0, left))
+        left -= len(batches[-1])
+        if left == 0:
+            break
+    return pa.Table.from_batches(batches)
 
 
 def _stored_bytes(metadata: Any, leaves: set[str]) -> int:
@@ -247,13 +267,14 @@ def _objects(
     flat: Mapping[str, Array | Coded],
 ) -> Objects:
     lists = whole(table.column(name))
+    objects = lists.flatten()
     values: dict[str, Any] = {}
     for field, info in fields.items():
         path = leaf(name, field)
         if path in flat:
             values[field] = _typed(flat[path], info.dtype)
         else:
-            values[field] = _values(lists.values.field(field))
+            values[field] = _values(objects.field(field))
     return Objects(_offsets(lists), values)
 
 
@@ -267,12 +288,12 @@ def _typed(values: Array | Coded, dtype: np.dtype[Any]) -> Array | Coded:
 def _offsets(lists: pa.ListArray) -> Any:
     # Arrow allows an empty list column to have no offsets at all
     offsets = lists.offsets.to_numpy().astype(np.int64)
-    return offsets if len(offsets) else np.zeros(1, np.int64)
+    return offsets - offsets[0] if len(offsets) else np.zeros(1, np.int64)
 
 
 def _values(array: Any) -> Any:
     import pyarrow as pa
 
     if isinstance(array, pa.ListArray):
-        return Ragged(_offsets(array), _values(array.values))
+        return Ragged(_offsets(array), _values(array.flatten()))
     return array.to_numpy(zero_copy_only=False)
