@@ -91,6 +91,16 @@ def run(contender: Contender) -> tuple[Usage, str]:
     CommandFailedError
         If it ends with another code than 0, or not in time.
     """
+    usage, output, _ = _run(contender)
+    return usage, output
+
+
+def run_messages(contender: Contender) -> str:
+    """Run a command once, and return what it said on standard error; see `run`."""
+    return _run(contender)[2]
+
+
+def _run(contender: Contender) -> tuple[Usage, str, str]:
     for path in contender.fresh:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     words = " ".join(contender.command)
@@ -104,7 +114,7 @@ def run(contender: Contender) -> tuple[Usage, str]:
         found = json.loads(result.read_text(encoding="utf-8"))
     if found.pop("exit") != 0:
         raise CommandFailedError(f"{words}: {said}")
-    return Usage(**found), output
+    return Usage(**found), output, messages
 
 
 def _finish(command: Sequence[str]) -> tuple[str, str]:

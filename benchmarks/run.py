@@ -22,6 +22,7 @@ from benchmarks.sections import (
     growth,
     histograms,
     partitions,
+    profile,
     same,
     sizes,
     skimming,
@@ -40,6 +41,7 @@ SECTIONS: dict[str, Callable[[Settings], Section]] = {
     "skimming": skimming.measure,
     "growth": growth.measure,
     "partitions": partitions.measure,
+    "profile": profile.measure,
     "same": same.measure,
 }
 
