@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from histo.atoms import combine, find_atoms
 from histo.batches import Batch, Booking
 from histo.book import Binning
 from histo.edges import Edges
@@ -155,7 +156,16 @@ class Finder:
         size = self.evaluate.columns.size
         if batch.first.level != EVENT:
             size = int(self.evaluate.offsets(batch.first.level)[-1])
-        return pack([self.evaluate(node) if node else None for node in batch.distinct], size)
+        atoms = find_atoms(batch.distinct)
+        if len(atoms) > len(batch.distinct):
+            return pack([self.evaluate.coded(n) if n else None for n in batch.distinct], size)
+
+        def combined(flags: NDArray[np.bool_]) -> list[NDArray[np.bool_] | None]:
+            holds = {atom.key: flags[:, index] for index, atom in enumerate(atoms)}
+            known: dict[str, NDArray[np.bool_]] = {}
+            return [combine(node, holds, len(flags), known) for node in batch.distinct]
+
+        return pack([self.evaluate.coded(atom) for atom in atoms], size, combined)
 
     def _defined(self, booking: Booking) -> NDArray[np.bool_] | None:
         """Return the objects of the level for which every value exists, None if it always does."""
