@@ -59,7 +59,8 @@ def _combine(
     value = _constant(node)
     if value is not None:
         return np.full(size, value, np.bool_)
-    assert isinstance(node, Apply), f"{node.key} is no combination"
+    if not isinstance(node, Apply):
+        raise AssertionError(f"{node.key} is no combination")
     parts = [combine(part, holds, size, known) for part in node.parts]
     result: Condition = node.compute(*parts)
     return result

@@ -19,6 +19,9 @@ Numbering = Callable[[NDArray[np.int32]], NDArray[np.int32]]
 CHUNK = 16
 """Selections packed at once: their patterns are numbered by a table of 2**16 entries."""
 
+PART = 65536
+"""Entries whose conditions are packed at a time."""
+
 SMALL_PRODUCT = 2**18
 """Multiplications up to which OpenBLAS stays in the thread that calls it."""
 
@@ -82,21 +85,26 @@ def _occurring(masks: Sequence[Mask], size: int) -> tuple[NDArray[np.bool_], Num
 
 def _bits(masks: Sequence[Mask], size: int) -> NDArray[np.uint16]:
     """Pack up to 16 conditions into the bits of one word an entry, those of equal codes at once."""
-    bits = np.zeros(size, np.uint16)
+    always = sum(1 << index for index, mask in enumerate(masks) if mask is None)
+    bits = np.full(size, always, np.uint16)
+    plain: list[tuple[Array, np.uint16]] = []
     coded: dict[int, tuple[Array, NDArray[np.uint16]]] = {}
     for index, mask in enumerate(masks):
-        if mask is None:
-            bits |= np.uint16(1 << index)
-        elif isinstance(mask, Coded):
+        if isinstance(mask, Coded):
             new = np.zeros(len(mask.values), np.uint16)
             _, words = coded.setdefault(id(mask.codes), (mask.codes, new))
             words |= mask.values.astype(np.uint16) << np.uint16(index)
-        else:
-            bit = mask.astype(np.uint16)
-            bit <<= np.uint16(index)
-            bits |= bit
-    for codes, words in coded.values():
-        bits |= words.take(codes)
+        elif mask is not None:
+            plain.append((mask, np.uint16(index)))
+    for start in range(0, size, PART):  # the words of a part stay in the cache of a core
+        part = slice(start, start + PART)
+        target = bits[part]
+        for mask, shift in plain:
+            bit = mask[part].astype(np.uint16)
+            bit <<= shift
+            target |= bit
+        for codes, words in coded.values():
+            target |= words.take(codes[part])
     return bits
 
 
