@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from histo.atoms import combine, find_atoms
 from histo.batches import Batch, Booking
 from histo.book import Binning
+from histo.cells import Cells, bins, cell_type
 from histo.edges import Edges
 from histo.patterns import Patterns, pack
 from schemas.axes import Axis
 from schemas.evaluate import Evaluator
 from schemas.event_schema import EVENT
+from schemas.events import Array, Coded, decoded
 from schemas.expressions import Node
 from schemas.tally import step
 
-CHUNK = 15_000
-"""Values whose bins are found at a time.
-
-Their copies in float64 stay below 128 kB: in the cache of a core, and in memory that is used again
-and again, where larger arrays are given new pages by the system, each at the cost of 1,000 values.
-"""
+T = TypeVar("T", Array, Array | Coded)
 
 Index = NDArray[np.intp]
 Numbers = NDArray[np.integer[Any]]
@@ -48,20 +46,19 @@ class Entries:
     codes: NDArray[np.int32]
     passed: NDArray[np.bool_]
     _passing: dict[int, Index] = field(default_factory=dict)
-    _starts: dict[tuple[int, int], Index] = field(default_factory=dict)
+    _starts: dict[int, Numbers] = field(default_factory=dict)
 
-    def of(self, values: NDArray[Any]) -> NDArray[Any]:
+    def of(self, values: T) -> T:
         """Return the values of the entries, of those of the level."""
         return values if self.positions is None else values.take(self.positions)
 
-    def starts(self, cells: int, first: int) -> Index:
+    def starts(self, cells: int) -> Numbers:
         """Return where the bins of the pattern of each entry start in a table of ``cells`` each."""
-        if (cells, first) not in self._starts:
-            starts = self.codes.astype(np.intp)
-            starts *= cells
-            starts += first
-            self._starts[cells, first] = starts
-        return self._starts[cells, first]
+        if cells not in self._starts:
+            starts = self.codes.astype(cell_type(cells * len(self.passed)))
+            starts *= starts.dtype.type(cells)
+            self._starts[cells] = starts
+        return self._starts[cells]
 
     def passing(self, selection: int) -> Index:
         """List the entries that pass a selection."""
@@ -101,35 +98,36 @@ class Finder:
             positions = np.flatnonzero(defined)
             return Entries(positions, every.codes.take(positions), every.passed)
 
-    def cells(self, batch: Batch, entries: Entries, *, patterns: bool) -> Index:
-        """Return the cell of each entry in a table of bins, or of patterns x bins.
-
-        It is overwritten by the next call: to find memory anew for each batch costs as much as to
-        fill it.
-        """
+    def cells(self, batch: Batch, entries: Entries, *, patterns: bool) -> Cells:
+        """Return the cell of each entry in a table of bins, or of patterns x bins."""
         booking = batch.first
-        values = [entries.of(self._compute(node)) for node in booking.values]
-        binnings = [self._binning(axis) for axis in booking.axes]
-        strides = [math.prod(booking.shape[i:]) for i in range(1, len(values) + 1)]
-        first = sum(b.first * stride for b, stride in zip(binnings, strides, strict=True))
-        size = len(entries.codes)
-        starts = entries.starts(batch.cells, first) if patterns else None
-        if len(self._scratch) < size:
-            self._scratch = np.empty(size, np.intp)
-        cells = self._scratch[:size]
-        for begin in range(0, size, CHUNK):
-            part = slice(begin, begin + CHUNK)
-            index = binnings[-1].index(values[-1][part])
-            np.add(index, first if starts is None else starts[part], out=cells[part])
-            for binning, column, stride in zip(binnings[:-1], values, strides, strict=False):
-                cells[part] += binning.index(column[part]).astype(np.intp) * stride
-        return cells
+        size = batch.cells * (len(entries.passed) if patterns else 1)
+        terms = []
+        for position, (node, axis) in enumerate(zip(booking.values, booking.axes, strict=True)):
+            stride = math.prod(booking.shape[position + 1 :])
+            values = entries.of(self._compute(node))
+            terms.append(bins(self._binning(axis), stride, values, size))
+        if patterns and len(entries.passed) > 1:
+            starts = entries.starts(batch.cells)
+            terms.append(lambda part: starts[part])
+        return Cells(len(entries.codes), size, terms)
+
+    def every(self, cells: Cells) -> Index:
+        """Write down all cells.
+
+        They are overwritten by the next call: to find memory anew for each batch costs as much as
+        to fill it.
+        """
+        if len(self._scratch) < cells.entries:
+            self._scratch = np.empty(cells.entries, np.intp)
+        return cells.every(self._scratch)
 
     def weights(self, booking: Booking) -> NDArray[np.float64]:
         """Return the weight of each object of the level, for a rate of each event."""
         if booking.weight is None:
             raise AssertionError(f"{booking.name} has no weight")
-        return np.asarray(self._compute(booking.weight), np.float64)
+        with step("derive"):
+            return np.asarray(self.evaluate(booking.weight), np.float64)
 
     def highest(self, booking: Booking, selection: Node | None) -> Numbers:
         """Return for each event how many thresholds the highest selected object reaches.
@@ -155,7 +153,16 @@ class Finder:
         size = self.evaluate.columns.size
         if batch.first.level != EVENT:
             size = int(self.evaluate.offsets(batch.first.level)[-1])
-        return pack([self.evaluate(node) if node else None for node in batch.distinct], size)
+        atoms = find_atoms(batch.distinct)
+        if len(atoms) > len(batch.distinct):
+            return pack([self.evaluate.coded(n) if n else None for n in batch.distinct], size)
+
+        def combined(flags: NDArray[np.bool_]) -> list[NDArray[np.bool_] | None]:
+            holds = {atom.key: flags[:, index] for index, atom in enumerate(atoms)}
+            known: dict[str, NDArray[np.bool_]] = {}
+            return [combine(node, holds, len(flags), known) for node in batch.distinct]
+
+        return pack([self.evaluate.coded(atom) for atom in atoms], size, combined)
 
     def _defined(self, booking: Booking) -> NDArray[np.bool_] | None:
         """Return the objects of the level for which every value exists, None if it always does."""
@@ -173,15 +180,15 @@ class Finder:
         (node,), (axis,) = booking.values, booking.axes
         known = (node.key, id(axis))
         if known not in self._reached:
-            values = self._compute(node)
+            values = decoded(self._compute(node))
             reached = Edges(self._binning(axis).made.edges[:-1]).reached(values)
             reached[np.isnan(values)] = 0
             self._reached[known] = reached
         return self._reached[known]
 
-    def _compute(self, node: Node) -> NDArray[Any]:
+    def _compute(self, node: Node) -> Array | Coded:
         with step("derive"):
-            return self.evaluate(node)
+            return self.evaluate.coded(node)
 
     def _binning(self, axis: Axis) -> Binning:
         if id(axis) not in self._binnings:

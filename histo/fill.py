@@ -130,12 +130,11 @@ def _count(finder: Finder, batch: Batch, counts: Counts) -> None:
     entries = finder.entries(batch)
     size = len(entries.passed) * batch.cells
     if not _by_pattern(size, len(entries.codes), len(batch.keys)):
-        cells = finder.cells(batch, entries, patterns=False)
+        cells = finder.every(finder.cells(batch, entries, patterns=False))
         for row, selected in zip(counts, batch.numbers, strict=True):
             row[:] = np.bincount(cells.take(entries.passing(selected)), minlength=batch.cells)
         return
-    several = len(entries.passed) > 1
-    table = np.bincount(finder.cells(batch, entries, patterns=several), minlength=size)
+    table = finder.cells(batch, entries, patterns=True).count()
     counts[:] = sum_patterns(entries.passed[:, batch.numbers], table.reshape(-1, batch.cells))
 
 
@@ -164,13 +163,13 @@ def _weigh(finder: Finder, batch: Batch, sums: Sums, squares: Sums) -> None:
     weights = entries.of(weights)
     size = len(entries.passed) * batch.cells
     if size > MAX_CELLS:
-        cells = finder.cells(batch, entries, patterns=False)
+        cells = finder.every(finder.cells(batch, entries, patterns=False))
         for index, selected in enumerate(batch.numbers):
             passing = entries.passing(selected)
             made = _add(cells.take(passing), weights.take(passing), batch.cells)
             sums[index], squares[index] = made
         return
-    tables = _add(finder.cells(batch, entries, patterns=True), weights, size)
+    tables = _add(finder.every(finder.cells(batch, entries, patterns=True)), weights, size)
     for target, flat in zip((sums, squares), tables, strict=True):
         table = flat.reshape(-1, batch.cells)
         for row, selected in zip(target, batch.numbers, strict=True):

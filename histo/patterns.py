@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.events import Array
+from schemas.events import Array, Coded
+
+Mask = NDArray[np.bool_] | Coded | None
+"""Which entries pass a condition; None if all of them do."""
+
+Numbering = Callable[[NDArray[np.int32]], NDArray[np.int32]]
+"""Returns the number of each entry, given those of the words that occur."""
 
 CHUNK = 16
 """Selections packed at once: their patterns are numbered by a table of 2**16 entries."""
+
+PART = 65536
+"""Entries whose conditions are packed at a time."""
 
 SMALL_PRODUCT = 2**18
 """Multiplications up to which OpenBLAS stays in the thread that calls it."""
@@ -36,37 +45,67 @@ class Patterns:
     passed: NDArray[np.bool_]
 
 
-def pack(masks: Sequence[NDArray[np.bool_] | None], size: int) -> Patterns:
-    """Give a number to each combination of conditions that occurs.
+def pack(
+    masks: Sequence[Mask],
+    size: int,
+    combine: Callable[[NDArray[np.bool_]], Sequence[Mask]] | None = None,
+) -> Patterns:
+    """Give a number to each combination of selections that occurs.
 
     Parameters
     ----------
     masks
-        One array per selection, an entry per object; None passes everything.
+        One array per condition, an entry per object; None passes everything.
     size
         Number of entries.
+    combine
+        Returns selections that are combinations of the conditions, given which conditions hold;
+        it is given patterns instead of objects, of which there are far fewer. None if the
+        conditions are the selections.
     """
-    codes = np.zeros(size, np.int32)
-    passed = np.zeros((1, 0), np.bool_)
-    for start in range(0, len(masks), CHUNK):
-        chunk = masks[start : start + CHUNK]
-        bits = np.zeros(size, np.uint16)
-        for index, mask in enumerate(chunk):
-            if mask is None:
-                bits |= np.uint16(1 << index)
-            else:
-                bit = mask.astype(np.uint16)
-                bit <<= np.uint16(index)
-                bits |= bit
-        own, table = _number(bits, 1 << len(chunk))
-        flags = (table[:, None] >> np.arange(len(chunk)) & 1).astype(np.bool_)
-        if start == 0:
-            codes, passed = own, flags
-            continue
-        words = codes.astype(np.int64) * len(table) + own
-        codes, pairs = _number(words, len(passed) * len(table))
-        passed = np.hstack([passed[pairs // len(table)], flags[pairs % len(table)]])
-    return Patterns(codes, passed)
+    flags, number = _occurring(masks, size)
+    if combine is None:
+        return Patterns(number(np.arange(len(flags), dtype=np.int32)), flags)
+    combined = pack(combine(flags), len(flags))
+    return Patterns(number(combined.codes), combined.passed)
+
+
+def _occurring(masks: Sequence[Mask], size: int) -> tuple[NDArray[np.bool_], Numbering]:
+    """Return the combinations that occur, combinations x masks, and who numbers entries by them."""
+    if len(masks) <= CHUNK:
+        words, number = _distinct(_bits(masks, size), 1 << len(masks))
+        return (words[:, None] >> np.arange(len(masks)) & 1).astype(np.bool_), number
+    start = (len(masks) - 1) // CHUNK * CHUNK
+    first, last = pack(masks[:start], size), pack(masks[start:], size)
+    pairs = first.codes.astype(np.int64) * len(last.passed) + last.codes
+    words, number = _distinct(pairs, len(first.passed) * len(last.passed))
+    rows = first.passed[words // len(last.passed)], last.passed[words % len(last.passed)]
+    return np.hstack(rows), number
+
+
+def _bits(masks: Sequence[Mask], size: int) -> NDArray[np.uint16]:
+    """Pack up to 16 conditions into the bits of one word an entry, those of equal codes at once."""
+    always = sum(1 << index for index, mask in enumerate(masks) if mask is None)
+    bits = np.full(size, always, np.uint16)
+    plain: list[tuple[Array, np.uint16]] = []
+    coded: dict[int, tuple[Array, NDArray[np.uint16]]] = {}
+    for index, mask in enumerate(masks):
+        if isinstance(mask, Coded):
+            new = np.zeros(len(mask.values), np.uint16)
+            _, words = coded.setdefault(id(mask.codes), (mask.codes, new))
+            words |= mask.values.astype(np.uint16) << np.uint16(index)
+        elif mask is not None:
+            plain.append((mask, np.uint16(index)))
+    for start in range(0, size, PART):  # the words of a part stay in the cache of a core
+        part = slice(start, start + PART)
+        target = bits[part]
+        for mask, shift in plain:
+            bit = mask[part].astype(np.uint16)
+            bit <<= shift
+            target |= bit
+        for codes, words in coded.values():
+            target |= words.take(codes[part])
+    return bits
 
 
 def sum_patterns(passed: NDArray[np.bool_], table: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -101,8 +140,8 @@ def sum_patterns(passed: NDArray[np.bool_], table: NDArray[np.int64]) -> NDArray
     return sums.astype(np.int64)
 
 
-def _number(words: Array, limit: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Give a number to each distinct word, in increasing order.
+def _distinct(words: Array, limit: int) -> tuple[NDArray[np.int64], Numbering]:
+    """Find the distinct words, in increasing order.
 
     Parameters
     ----------
@@ -111,18 +150,22 @@ def _number(words: Array, limit: int) -> tuple[NDArray[np.int32], NDArray[np.int
 
     Returns
     -------
-    numbers
-        For each word.
-    table
-        The word of each number.
+    distinct
+        The words that occur.
+    number
+        Given a number for each of these, returns that of each entry.
     """
     if limit > MAX_TABLE:  # too many for a table of all words
-        distinct, inverse = np.unique(words, return_inverse=True)
-        return inverse.astype(np.int32), distinct.astype(np.int64)
+        found, inverse = np.unique(words, return_inverse=True)
+        return found.astype(np.int64), lambda numbers: numbers.take(inverse)
     places = words.astype(np.intp, copy=False)
     seen = np.zeros(limit, np.bool_)
     seen[places] = True
-    table = np.flatnonzero(seen)
-    lookup = np.zeros(limit, np.int32)
-    lookup[table] = np.arange(len(table), dtype=np.int32)
-    return lookup.take(places), table
+    distinct = np.flatnonzero(seen)
+
+    def number(numbers: NDArray[np.int32]) -> NDArray[np.int32]:
+        lookup = np.zeros(limit, np.int32)
+        lookup[distinct] = numbers
+        return lookup.take(places)
+
+    return distinct, number

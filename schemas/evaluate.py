@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from schemas import derived
 from schemas.derived import SELF, Chosen, Derivation, Index, Made
-from schemas.errors import ExpressionError
+from schemas.elementwise import apply_coded, apply_plain
 from schemas.event_schema import EVENT
-from schemas.events import Array
+from schemas.events import Array, Coded, decoded
 from schemas.expressions import (
     CONSTANT,
     Apply,
@@ -96,21 +96,30 @@ class Evaluator:
     Notes
     -----
     What is computed is kept as long as the evaluator, so that a part which occurs in many
-    expressions, or a derived collection, is computed once.
+    expressions, or a derived collection, is computed once. What is computed of one coded column,
+    element by element, is computed of its dictionary.
     """
 
     def __init__(self, columns: Columns, derivations: Derivations | None = None) -> None:
         self.columns = columns
         self.derivations = derivations or {}
         self._known: dict[str, Any] = {}
+        self._decoded: dict[str, Array] = {}
         self._made: dict[str, Made | Chosen] = {}
         self._owners: dict[str, Index] = {}
         self._empty: dict[str, NDArray[np.bool_] | None] = {}
 
     def __call__(self, node: Node) -> Array:
         """Return the values of a node, as many as its level has (constants: one per event)."""
+        values = self.coded(node)
+        return self._decode(node, values) if isinstance(values, Coded) else values
+
+    def coded(self, node: Node) -> Array | Coded:
+        """Return the same as a call, as `Coded` if that is how the values were computed."""
         with np.errstate(all="ignore"):  # x/0 and log(-1) are NaN or inf, as everywhere in NumPy
             values = self._value(node)
+        if isinstance(values, Coded):
+            return values
         if np.ndim(values) == 0:
             return np.full(self.columns.size, values)
         return np.asarray(values)
@@ -149,27 +158,43 @@ class Evaluator:
         return missing
 
     def _value(self, node: Node) -> Any:
+        """Return a number, an array, or `Coded`."""
         if isinstance(node, Constant):
             return node.value
         if node.key not in self._known:
             self._known[node.key] = self._compute(node)
         return self._known[node.key]
 
+    def _plain(self, node: Node) -> Any:
+        """Return a number or an array."""
+        values = self._value(node)
+        return self._decode(node, values) if isinstance(values, Coded) else values
+
+    def _decode(self, node: Node, values: Coded) -> Array:
+        if node.key not in self._decoded:
+            self._decoded[node.key] = values.decode()
+        return self._decoded[node.key]
+
     def _compute(self, node: Node) -> Any:
         match node:
             case Column():
-                return self.columns.column(node.level, node.field)
+                column: Any = self.columns.column(node.level, node.field)
+                worth = isinstance(column, Coded) and 2 * len(column.values) <= len(column)
+                return column if worth else decoded(column)
             case Apply():
-                return _apply(node, [self._value(part) for part in node.parts])
+                coded = apply_coded(node, [self._value(part) for part in node.parts])
+                if coded is not None:
+                    return coded
+                return apply_plain(node, [self._plain(part) for part in node.parts])
             case Broadcast():
-                values = self._value(node.parts[0])
+                values = self._plain(node.parts[0])
                 if np.ndim(values) == 0:
                     return np.full(self.offsets(node.level)[-1], values)
                 return values.take(self.owners(node.level))
             case Take():
-                return self._value(node.parts[0]).take(self._index(node.level, node.reference))
+                return self._plain(node.parts[0]).take(self._index(node.level, node.reference))
             case Join():
-                values = np.concatenate([self._value(part) for part in node.parts])
+                values = np.concatenate([self._plain(part) for part in node.parts])
                 return values.take(self._index(node.level, SELF))
             case Member():
                 made = self._make(node.of)
@@ -205,11 +230,11 @@ class Evaluator:
     def _selected(self, node: Reduce) -> tuple[Array, Index]:
         """Return values and offsets of the objects that a reduction runs over."""
         offsets = self.offsets(node.over)
-        values = self._value(node.parts[0])
+        values = self._plain(node.parts[0])
         if np.ndim(values) == 0:
             values = np.full(offsets[-1], values)
         if len(node.parts) == 2:
-            mask = self._value(node.parts[1])
+            mask = self._plain(node.parts[1])
             values = values.take(np.flatnonzero(mask))  # a fifth of the time of values[mask]
             offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(mask)))[offsets]
         return values, offsets
@@ -256,18 +281,5 @@ class Evaluator:
         raise AssertionError(f"{what.name} cannot be a {what.kind} of {len(sources)}")
 
     def _full(self, node: Node, offsets: Index) -> Array:
-        values = self._value(node)
+        values = self._plain(node)
         return np.full(offsets[-1], values) if np.ndim(values) == 0 else np.asarray(values)
-
-
-def _apply(node: Apply, values: list[Any]) -> Any:
-    """Compute one part; what NumPy refuses depends on the values, and so is found only here."""
-    try:
-        return node.compute(*values)
-    except ValueError as error:
-        raise ExpressionError(
-            f"cannot be computed: {error}",
-            node.key,
-            (0, len(node.key)),
-            "write one of the numbers with a decimal point, for instance 2.0 ** n",
-        ) from error

@@ -81,6 +81,10 @@ class Coded:
         """Keep the objects for which the mask is true."""
         return Coded(self.codes[mask], self.values)
 
+    def take(self, positions: NDArray[np.integer[Any]]) -> Coded:
+        """Return the objects at some positions."""
+        return Coded(self.codes.take(positions), self.values)
+
     def decode(self) -> Array:
         """Return the value of each object.
 

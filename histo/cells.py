@@ -1,0 +1,102 @@
+"""Which cell of a table of bins, or of patterns x bins, each entry is counted in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from histo.book import Binning
+from schemas.events import Array, Coded
+
+CHUNK = 32_768
+"""Entries that are counted at a time, unless the table is longer.
+
+Their cells, as 16 bits, and the copies of values in float64 stay in the cache of a core, and in
+memory that is used again and again, where larger arrays are given new pages by the system. 15,000
+take 5 % longer, for more calls into NumPy; so do 131,072.
+"""
+
+Counts = NDArray[np.int64]
+Numbers = NDArray[np.integer[Any]]
+Find = Callable[[slice], Numbers]
+
+
+def cell_type(size: int) -> type[np.unsignedinteger[Any] | np.intp]:
+    """Return the type of numbers of the cells of a table: short ones are added up faster."""
+    return np.uint16 if size <= 1 << 16 else np.intp
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cell of each entry; found part by part, where it is needed.
+
+    Attributes
+    ----------
+    entries
+        Number of entries.
+    size
+        Number of cells of the table.
+    terms
+        Each returns a number for each entry of a part; the cell is the sum of them.
+    """
+
+    entries: int
+    size: int
+    terms: Sequence[Find]
+
+    def count(self) -> Counts:
+        """Count the entries in each cell."""
+        table = np.zeros(self.size, np.int64)
+        for part in self._parts(max(CHUNK, 4 * self.size)):
+            table += np.bincount(self._find(part), minlength=self.size)
+        return table
+
+    def every(self, memory: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Write down the cell of each entry in memory that is at least as long."""
+        for part in self._parts(CHUNK):
+            memory[part] = self._find(part)
+        return memory[: self.entries]
+
+    def _parts(self, length: int) -> list[slice]:
+        starts = range(0, self.entries, length)
+        return [slice(start, min(start + length, self.entries)) for start in starts]
+
+    def _find(self, part: slice) -> Numbers:
+        first, *others = self.terms
+        cells = first(part)
+        for term in others:
+            cells += term(part)
+        return cells
+
+
+def bins(binning: Binning, stride: int, values: Array | Coded, size: int) -> Find:
+    """Return what finds the bins of values on one axis, as a term of the cells of a table.
+
+    Parameters
+    ----------
+    binning
+        Of the axis.
+    stride
+        How many cells lie between one bin and the next.
+    values
+        One for each entry. If they are coded, the bins of the dictionary are found at once, and
+        taken by code: that takes 0.7 ns an entry, and to find the bin of a value 5 ns.
+    size
+        Number of cells of the table.
+    """
+    kind = cell_type(size)
+
+    def find(plain: Array) -> Numbers:
+        index = binning.index(plain)
+        index += binning.first
+        cells = index.astype(kind)
+        return np.multiply(cells, stride, out=cells) if stride > 1 else cells
+
+    if isinstance(values, Coded):
+        codes, bin_of = values.codes, find(values.values)
+        return lambda part: bin_of.take(codes[part])
+    return lambda part: find(values[part])
