@@ -60,7 +60,7 @@ class PartitionBlock:
         """
         return read_events(
             self.path, self.schema, plan.columns, plan.collections, rows=self.rows,
-            footer=self.footer, events=self.events,
+            footer=self.footer, events=self.events, coded=True,
         )  # fmt: skip
 
 
