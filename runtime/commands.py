@@ -16,6 +16,7 @@ from typing import IO, Any, NoReturn
 import click
 
 from runtime.console import configure_logging
+from runtime.startup import quick_start
 from schemas.errors import L1SkimError, nearest
 from schemas.retry import RETRIES, Patience
 from schemas.tally import tallying
@@ -64,6 +65,11 @@ class CommandGroup(click.Group):
         self.lazy_commands = dict(lazy_commands)
         self.params.extend(_common_options())
         click.version_option(package_name="l1skim", prog_name=name)(self)
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run a command line."""
+        with quick_start():
+            return super().main(*args, **extra)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """List the commands in the order in which they were given."""
