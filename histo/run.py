@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -25,6 +24,7 @@ from schemas.events import Array, Events, Objects
 from schemas.expressions import following_names
 from schemas.histo_config import HistoConfig
 from schemas.manifest import configuration_hash
+from schemas.software import versions
 from schemas.tally import count, step
 
 READERS = ("l1skim", "boost-histogram", "numpy", "pyarrow")
@@ -111,7 +111,7 @@ def run_source(
                 **source.provenance(),
                 "configuration": normalised,
                 "configuration_hash": configuration_hash(normalised),
-                "software": {name: importlib.metadata.version(name) for name in READERS},
+                "software": versions(READERS),
             },
         )
 

@@ -16,8 +16,10 @@ from typing import IO, Any, NoReturn
 import click
 
 from runtime.console import configure_logging
+from runtime.startup import quick_start
 from schemas.errors import L1SkimError, nearest
 from schemas.retry import RETRIES, Patience
+from schemas.software import VERSION
 from schemas.tally import tallying
 
 _DEBUG = "runtime.debug"  # keys of the memory that a command shares with its group
@@ -63,7 +65,12 @@ class CommandGroup(click.Group):
         super().__init__(name, **{"epilog": _environment(), **attributes})
         self.lazy_commands = dict(lazy_commands)
         self.params.extend(_common_options())
-        click.version_option(package_name="l1skim", prog_name=name)(self)
+        click.version_option(VERSION, prog_name=name)(self)
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run a command line."""
+        with quick_start():
+            return super().main(*args, **extra)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """List the commands in the order in which they were given."""

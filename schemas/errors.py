@@ -16,7 +16,6 @@ Each class names the exit code of the command that ends with it.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -185,6 +184,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     folded: dict[str, str] = {}
     for candidate in names:
         folded.setdefault(candidate.lower(), candidate)
+    import difflib  # for messages alone
+
     close = difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.6)
     if name.lower() in close:
         close = [name.lower()]

@@ -125,13 +125,13 @@ class Collection(StrictModel):
 
     kind: Literal["list", "singleton", "event"]
     doc: str = ""
-    fields: dict[str, Field] = ModelField(default_factory=dict)
+    fields: dict[str, Field] = ModelField(default={})
 
 
 class EventSchema(StrictModel):
     """All collections of an event, by name."""
 
-    collections: dict[str, Collection] = ModelField(default_factory=dict)
+    collections: dict[str, Collection] = ModelField(default={})
 
     def is_list(self, name: str) -> bool:
         """Tell whether a name is that of a collection with any number of objects per event."""

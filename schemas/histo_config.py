@@ -56,7 +56,7 @@ class Fill(StrictModel):
     of: ExpressionText | None = None
     axis: AxisForm | None = None
     label: str = ""
-    axes: list[Dimension] = ModelField(default_factory=list)
+    axes: list[Dimension] = ModelField(default=[])
     per_event: ExpressionText | None = None
     title: str = ""
     only: Annotated[
@@ -143,8 +143,8 @@ class Group(StrictModel):
         Weight of an entry; of the event for rates and counters.
     """
 
-    fill: dict[Name, Fill] = ModelField(default_factory=dict)
-    rate: dict[Name, Rate] = ModelField(default_factory=dict)
+    fill: dict[Name, Fill] = ModelField(default={})
+    rate: dict[Name, Rate] = ModelField(default={})
     counter: bool = False
     families: dict[Text, Families] | None = ModelField(default=None, alias="for", min_length=1)
     match: Text | None = None
@@ -212,7 +212,7 @@ class DerivedCollection(StrictModel):
     to: Text | None = None
     within: ExpressionText | None = None
     best: ExpressionText | None = None
-    define: dict[Identifier, ExpressionText] = ModelField(default_factory=dict)
+    define: dict[Identifier, ExpressionText] = ModelField(default={})
 
     @model_validator(mode="after")
     def _is_of_one_kind(self) -> DerivedCollection:
@@ -325,7 +325,7 @@ class TableConfig(StrictModel):
         mapping of numbers: ``(offline - b) / a``.
     """
 
-    arguments: list[Identifier] = ModelField(default_factory=list)
+    arguments: list[Identifier] = ModelField(default=[])
     by: Annotated[list[Text | BinnedLevel], ModelField(min_length=1)]
     values: dict[Text, Any] | list[Any]
     formula: ExpressionText | None = None
@@ -373,9 +373,9 @@ class HistoConfig(StrictModel):
     """
 
     version: Version = 1
-    collections: dict[Identifier, DerivedCollection] = ModelField(default_factory=dict)
-    tables: dict[Identifier, TableConfig] = ModelField(default_factory=dict)
-    functions: dict[Identifier, Text] = ModelField(default_factory=dict)
+    collections: dict[Identifier, DerivedCollection] = ModelField(default={})
+    tables: dict[Identifier, TableConfig] = ModelField(default={})
+    functions: dict[Identifier, Text] = ModelField(default={})
     selections: dict[
         Name,
         Annotated[
@@ -384,8 +384,8 @@ class HistoConfig(StrictModel):
                 _selection, json_schema_input_type=str | int | float | bool | Selection
             ),
         ],
-    ] = ModelField(default_factory=dict)
-    matches: dict[Name, Matching] = ModelField(default_factory=dict)
+    ] = ModelField(default={})
+    matches: dict[Name, Matching] = ModelField(default={})
     histograms: dict[Name, Group] = ModelField(min_length=1)
 
     def normalised(self) -> dict[str, Any]:

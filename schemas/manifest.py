@@ -123,15 +123,15 @@ class Partition(StrictModel):
     checksum: str
     content: str
     footer: str
-    errors: dict[str, Rounding] = ModelField(default_factory=dict)
+    errors: dict[str, Rounding] = ModelField(default={})
 
 
 class SampleRecord(StrictModel):
     """What the dataset holds of one sample."""
 
-    sources: list[Source] = ModelField(default_factory=list)
-    partitions: list[Partition] = ModelField(default_factory=list)
-    skipped: list[Skipped] = ModelField(default_factory=list)
+    sources: list[Source] = ModelField(default=[])
+    partitions: list[Partition] = ModelField(default=[])
+    skipped: list[Skipped] = ModelField(default=[])
 
     @property
     def events_read(self) -> int:

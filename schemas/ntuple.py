@@ -50,7 +50,7 @@ class CollectionInfo(StrictModel):
     """What a format knows of a collection: its meaning and that of its fields."""
 
     doc: str = ""
-    fields: FieldInfos = ModelField(default_factory=dict)
+    fields: FieldInfos = ModelField(default={})
 
 
 class TreeFormat(StrictModel):
@@ -74,8 +74,8 @@ class TreeFormat(StrictModel):
     """
 
     tree: str
-    collections: dict[str, str] = ModelField(default_factory=dict)
-    counters: dict[str, str] = ModelField(default_factory=dict)
+    collections: dict[str, str] = ModelField(default={})
+    counters: dict[str, str] = ModelField(default={})
     event: str = ""
 
 
@@ -103,10 +103,10 @@ class NtupleFormat(StrictModel):
     name: Annotated[str, AfterValidator(str.strip)]
     doc: str = ""
     tree: str = ""
-    trees: list[TreeFormat] = ModelField(default_factory=list)
-    fields: FieldInfos = ModelField(default_factory=dict)
-    collections: dict[str, CollectionInfo] = ModelField(default_factory=dict)
-    event: FieldInfos = ModelField(default_factory=dict)
+    trees: list[TreeFormat] = ModelField(default=[])
+    fields: FieldInfos = ModelField(default={})
+    collections: dict[str, CollectionInfo] = ModelField(default={})
+    event: FieldInfos = ModelField(default={})
 
     @model_validator(mode="after")
     def _has_a_tree(self) -> NtupleFormat:

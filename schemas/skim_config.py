@@ -97,7 +97,7 @@ class Storage(StrictModel):
     row_group_bytes: ByteSize = 128_000_000
     compression: Literal["zstd", "snappy", "gzip", "lz4", "none"] = "zstd"
     level: int | None = ModelField(default=3, ge=1, le=22)
-    narrow: dict[Text, Narrowing] = ModelField(default_factory=dict)
+    narrow: dict[Text, Narrowing] = ModelField(default={})
 
     @model_validator(mode="after")
     def _has_the_level(self) -> Storage:
@@ -138,8 +138,8 @@ class Drift(StrictModel):
         that holds the values of all exactly.
     """
 
-    fill: dict[Text, NumberToFill] = ModelField(default_factory=dict)
-    widen: list[Text] = ModelField(default_factory=list)
+    fill: dict[Text, NumberToFill] = ModelField(default={})
+    widen: list[Text] = ModelField(default=[])
 
 
 class SkimConfig(StrictModel):
@@ -173,10 +173,10 @@ class SkimConfig(StrictModel):
     format: Text = ModelField(alias="schema")
     samples: dict[
         Name, Annotated[Sample, BeforeValidator(_sample, json_schema_input_type=str | list[str])]
-    ] = ModelField(default_factory=dict)
+    ] = ModelField(default={})
     keep: dict[Text, Patterns] = ModelField(min_length=1)
-    define: dict[Text, dict[Identifier, ExpressionText]] = ModelField(default_factory=dict)
-    objects: dict[Text, ExpressionText] = ModelField(default_factory=dict)
+    define: dict[Text, dict[Identifier, ExpressionText]] = ModelField(default={})
+    objects: dict[Text, ExpressionText] = ModelField(default={})
     events: ExpressionText | None = None
     weight: ExpressionText | None = None
     drift: Drift = ModelField(default_factory=Drift)

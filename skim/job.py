@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from schemas.manifest import Manifest, Skipped, Source, configuration_hash
 from schemas.ntuple import load_format
 from schemas.reduction import Recipe
 from schemas.skim_config import SkimConfig
+from schemas.software import versions
 from schemas.trees import Ntuple
 from skim.journal import (
     Receipt,
@@ -158,7 +158,7 @@ def prepare(
     configuration = _normalised(config, limit)
     stamp = Stamp(
         configuration_hash=configuration_hash(configuration),
-        software={name: importlib.metadata.version(name) for name in WRITERS},
+        software=versions(WRITERS),
     )
     receipts = [receipt for receipt in read_journal(target) if receipt.stamp == stamp]
     _refuse(target, changed_origins(receipts, sources), overwrite)
