@@ -267,7 +267,7 @@ def _objects(
     flat: Mapping[str, Array | Coded],
 ) -> Objects:
     lists = whole(table.column(name))
-    objects = lists.flatten()
+    objects = _flatten(lists)
     values: dict[str, Any] = {}
     for field, info in fields.items():
         path = leaf(name, field)
@@ -285,6 +285,15 @@ def _typed(values: Array | Coded, dtype: np.dtype[Any]) -> Array | Coded:
     return values.astype(dtype, copy=False)
 
 
+def _flatten(lists: pa.ListArray) -> Any:
+    """Return what the lists hold; Arrow's own way imports its compute functions, 30 ms."""
+    offsets = lists.offsets
+    if len(offsets) == 0:
+        return lists.values
+    first = offsets[0].as_py()
+    return lists.values.slice(first, offsets[len(offsets) - 1].as_py() - first)
+
+
 def _offsets(lists: pa.ListArray) -> Any:
     # Arrow allows an empty list column to have no offsets at all
     offsets = lists.offsets.to_numpy().astype(np.int64)
@@ -295,5 +304,5 @@ def _values(array: Any) -> Any:
     import pyarrow as pa
 
     if isinstance(array, pa.ListArray):
-        return Ragged(_offsets(array), _values(array.flatten()))
+        return Ragged(_offsets(array), _values(_flatten(array)))
     return array.to_numpy(zero_copy_only=False)
