@@ -4,7 +4,7 @@ Parquet stores with each leaf of a collection where events begin and which are e
 all of its fields, and Arrow decodes that for each of them: 3.6 ns a value, more than the values
 themselves take. So one field is read as it is stored, which gives the offsets, and of the others
 only the values: the pages are decompressed, their levels are cut off, and what is left is handed
-to Arrow as a file in memory whose columns are flat.
+to Arrow as a file in memory whose column is flat.
 
 ::
 
@@ -42,6 +42,7 @@ _PLAIN, _RLE = 0, 3
 _CODED = (2, 8)  # with a dictionary; 2 is the older number
 _DATA_PAGE, _DICTIONARY_PAGE = 0, 2
 _REQUIRED = _UNCOMPRESSED = 0
+_NAME = b"values"
 _MAGIC = b"PAR1"
 
 
@@ -120,21 +121,19 @@ def read_flat(
     pyarrow.ArrowException
         If values cannot be decoded.
     """
-    parts: dict[str, list[Array | Coded]] = {name: [] for name in columns}
-    for group in range(metadata.num_row_groups):
-        made = _Flat()
-        row_group = metadata.row_group(group)
-        for name, index in columns.items():
-            chunk = row_group.column(index)
+    read: dict[str, Array | Coded] = {}
+    counted: dict[bytes, int] = {}
+    for name, index in columns.items():
+        parts = []
+        for group in range(metadata.num_row_groups):
+            chunk = metadata.row_group(group).column(index)
             try:
-                made.add(file, chunk, pages[name][group])
+                parts.append(_read_chunk(file, chunk, pages[name][group], counted))
             except _DamagedError as error:
-                raise DatasetError(
-                    f"{path}: column {name.replace('.list.element', '')} is damaged: {error}"
-                ) from error
-        for name, values in zip(columns, made.read(), strict=True):
-            parts[name].append(values)
-    return {name: join_values(values) for name, values in parts.items()}
+                shown = name.replace(".list.element", "")
+                raise DatasetError(f"{path}: column {shown} is damaged: {error}") from error
+        read[name] = join_values(parts)
+    return read
 
 
 def join_values(parts: Sequence[Array | Coded]) -> Array | Coded:
@@ -158,94 +157,100 @@ class _DamagedError(Exception):
     """What is wrong with a page."""
 
 
-class _Flat:
-    """A Parquet file in memory, of one row group, without levels and compression."""
+def _read_chunk(
+    file: Any, chunk: Any, pages: Sequence[Page], counted: dict[bytes, int]
+) -> Array | Coded:
+    """Read the values of one column of a row group; ``counted`` has levels that were seen."""
+    encoding = next((page.encoding for page in pages if not page.dictionary), _PLAIN)
+    kind, dtype = _TYPES[chunk.physical_type]
+    made = _Flat(kind if encoding not in _CODED else _TYPES["INT32"][0], encoding)
+    dictionary: Array | None = None
+    for page, stored in _unpacked(file, chunk.compression, pages):
+        if not page.dictionary:
+            made.add_values(*_cut_levels(stored, page.values, counted))
+        elif encoding in _CODED:
+            dictionary = np.frombuffer(stored, dtype)
+            if len(dictionary) != page.values:
+                raise _DamagedError("its dictionary has another size than the page says")
+            made.add_dictionary(np.arange(page.values, dtype="<i4"))
+    values = made.read()
+    return values if dictionary is None else Coded(values, dictionary)
 
-    def __init__(self) -> None:
+
+class _Flat:
+    """A Parquet file in memory with one flat column, not compressed.
+
+    One file for each column: to open one takes 20 us, and what it takes is used again by the next.
+    """
+
+    def __init__(self, kind: int, encoding: int) -> None:
+        self._kind, self._encoding = kind, encoding
         self._parts: list[bytes | memoryview] = [_MAGIC]
         self._size = len(_MAGIC)
-        self._schema: list[bytes] = []
-        self._chunks: list[bytes] = []
-        self._dictionaries: list[Array | None] = []
-        self._rows = -1
-        self._present: dict[bytes, int] = {}
+        self._values_start = self._dictionary_start = self._rows = 0
 
-    def add(self, file: Any, chunk: Any, pages: Sequence[Page]) -> None:
-        """Add a column."""
-        encoding = next((page.encoding for page in pages if not page.dictionary), _PLAIN)
-        kind, dtype = _TYPES[chunk.physical_type]
-        dictionary: Array | None = None
-        begin, first_page, rows = self._size, 0, 0
-        for page, stored in _unpacked(file, chunk.compression, pages):
-            if not page.dictionary:
-                first_page = first_page or self._size
-                values, found = self._cut_levels(stored, page.values)
-                rows += found
-                self._add_page(_DATA_PAGE, values, found, encoding)
-            elif encoding in _CODED:
-                dictionary = np.frombuffer(stored, dtype)
-                if len(dictionary) != page.values:
-                    raise _DamagedError("its dictionary has another size than the page says")
-                numbers = memoryview(np.arange(page.values, dtype="<i4").tobytes())
-                self._add_page(_DICTIONARY_PAGE, numbers, page.values, _PLAIN)
-        if self._rows not in (-1, rows):
-            raise _DamagedError("it has another number of values than the others")
-        self._rows = rows
-        self._dictionaries.append(dictionary)
-        if dictionary is not None:
-            kind = _TYPES["INT32"][0]
-        name, size = str(len(self._schema)).encode(), self._size - begin
-        encodings = sorted({_PLAIN, _RLE, encoding})
-        self._schema.append(struct((1, I32, kind), (3, I32, _REQUIRED), (4, BINARY, name)))
-        about = struct(
-            (1, I32, kind), (2, LIST, array(I32, [integer(number) for number in encodings])),
-            (3, LIST, array(BINARY, [name])), (4, I32, _UNCOMPRESSED), (5, I64, rows),
-            (6, I64, size), (7, I64, size), (9, I64, first_page),
-            *([] if dictionary is None else [(11, I64, begin)]),
-        )  # fmt: skip
-        self._chunks.append(struct((2, I64, begin), (3, STRUCT, about)))
+    def add_dictionary(self, values: Array) -> None:
+        """Add the page of the dictionary, the first one."""
+        self._dictionary_start = self._size
+        about = struct((1, I32, len(values)), (2, I32, _PLAIN))
+        self._add(_DICTIONARY_PAGE, (7, STRUCT, about), memoryview(values.tobytes()))
 
-    def read(self) -> list[Array | Coded]:
-        """Return the values of each column."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+    def add_values(self, encoded: memoryview, number: int) -> None:
+        """Add a page of values."""
+        self._values_start = self._values_start or self._size
+        self._rows += number
+        about = struct((1, I32, number), (2, I32, self._encoding), (3, I32, _RLE), (4, I32, _RLE))
+        self._add(_DATA_PAGE, (5, STRUCT, about), encoded)
 
-        root = struct((4, BINARY, b"schema"), (5, I32, len(self._schema)))
-        group = struct(
-            (1, LIST, array(STRUCT, self._chunks)), (2, I64, self._size), (3, I64, self._rows)
-        )
-        footer = struct(
-            (1, I32, 2), (2, LIST, array(STRUCT, [root, *self._schema])), (3, I64, self._rows),
-            (4, LIST, array(STRUCT, [group])),
-        )  # fmt: skip
-        end = [footer, len(footer).to_bytes(4, "little"), _MAGIC]
-        with pq.ParquetFile(pa.py_buffer(b"".join([*self._parts, *end]))) as file:
-            table = file.read(use_threads=False)
-        arrays = [whole(column).to_numpy() for column in table.columns]
-        return [
-            values if dictionary is None else Coded(values, dictionary)
-            for values, dictionary in zip(arrays, self._dictionaries, strict=True)
-        ]
-
-    def _add_page(self, kind: int, data: memoryview, values: int, encoding: int) -> None:
-        numbers = [(1, I32, values), (2, I32, encoding)]
-        if kind == _DATA_PAGE:
-            numbers += [(3, I32, _RLE), (4, I32, _RLE)]
-        about = (5 if kind == _DATA_PAGE else 7, STRUCT, struct(*numbers))
+    def _add(self, kind: int, about: tuple[int, int, bytes], data: memoryview) -> None:
         header = struct((1, I32, kind), (2, I32, len(data)), (3, I32, len(data)), about)
         self._parts += [header, data]
         self._size += len(header) + len(data)
 
-    def _cut_levels(self, page: memoryview, entries: int) -> tuple[memoryview, int]:
-        """Return the values of a page, and their number: empty events are entries without any."""
-        for _ in range(2):  # of repetition, then of definition
-            size = int.from_bytes(page[:4], "little")
-            if len(page) < 4 + size:
-                raise _DamagedError("the levels of a page are longer than it")
-            levels, page = bytes(page[4 : 4 + size]), page[4 + size :]
-        if levels not in self._present:  # fields whose pages end at the same events share them
-            self._present[levels] = count_ones(levels, entries)
-        return page, self._present[levels]
+    def read(self) -> Array:
+        """Return all values."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        start, size = len(_MAGIC), self._size - len(_MAGIC)
+        encodings = [integer(number) for number in sorted({_PLAIN, _RLE, self._encoding})]
+        about: list[tuple[int, int, int | bytes]] = [
+            (1, I32, self._kind), (2, LIST, array(I32, encodings)),
+            (3, LIST, array(BINARY, [_NAME])), (4, I32, _UNCOMPRESSED), (5, I64, self._rows),
+            (6, I64, size), (7, I64, size), (9, I64, self._values_start),
+        ]  # fmt: skip
+        if self._dictionary_start:
+            about.append((11, I64, self._dictionary_start))
+        chunk = struct((2, I64, start), (3, STRUCT, struct(*about)))
+        root = struct((4, BINARY, b"schema"), (5, I32, 1))
+        column = struct((1, I32, self._kind), (3, I32, _REQUIRED), (4, BINARY, _NAME))
+        group = struct((1, LIST, array(STRUCT, [chunk])), (2, I64, size), (3, I64, self._rows))
+        footer = struct(
+            (1, I32, 2), (2, LIST, array(STRUCT, [root, column])), (3, I64, self._rows),
+            (4, LIST, array(STRUCT, [group])),
+        )  # fmt: skip
+        end = [footer, len(footer).to_bytes(4, "little"), _MAGIC]
+        with pq.ParquetFile(pa.py_buffer(b"".join([*self._parts, *end]))) as file:
+            values: Array = whole(file.read(use_threads=False).column(0)).to_numpy()
+        return values
+
+
+def _cut_levels(
+    page: memoryview, entries: int, counted: dict[bytes, int]
+) -> tuple[memoryview, int]:
+    """Return the values of a page, and their number: empty events are entries without any.
+
+    Pages of different columns often have the same levels, which are counted once.
+    """
+    for _ in range(2):  # of repetition, then of definition
+        size = int.from_bytes(page[:4], "little")
+        if len(page) < 4 + size:
+            raise _DamagedError("the levels of a page are longer than it")
+        levels, page = page[4 : 4 + size], page[4 + size :]
+    known = bytes(levels)
+    if known not in counted:
+        counted[known] = count_ones(known, entries)
+    return page, counted[known]
 
 
 def _unpacked(
