@@ -18,7 +18,7 @@ from histo.patterns import Patterns, pack
 from schemas.axes import Axis
 from schemas.evaluate import Evaluator
 from schemas.event_schema import EVENT
-from schemas.events import Array, Coded, decoded
+from schemas.events import Array, Coded
 from schemas.expressions import Node
 from schemas.tally import step
 
@@ -180,10 +180,12 @@ class Finder:
         (node,), (axis,) = booking.values, booking.axes
         known = (node.key, id(axis))
         if known not in self._reached:
-            values = decoded(self._compute(node))
-            reached = Edges(self._binning(axis).made.edges[:-1]).reached(values)
-            reached[np.isnan(values)] = 0
-            self._reached[known] = reached
+            values = self._compute(node)
+            edges = Edges(self._binning(axis).made.edges[:-1])
+            if isinstance(values, Coded):
+                self._reached[known] = _reached(edges, values.values).take(values.codes)
+            else:
+                self._reached[known] = _reached(edges, values)
         return self._reached[known]
 
     def _compute(self, node: Node) -> Array | Coded:
@@ -194,3 +196,9 @@ class Finder:
         if id(axis) not in self._binnings:
             self._binnings[id(axis)] = Binning(axis)
         return self._binnings[id(axis)]
+
+
+def _reached(edges: Edges, values: Array) -> Numbers:
+    reached = edges.reached(values)
+    reached[np.isnan(values)] = 0
+    return reached

@@ -105,6 +105,7 @@ class Evaluator:
         self.derivations = derivations or {}
         self._known: dict[str, Any] = {}
         self._decoded: dict[str, Array] = {}
+        self._taken: dict[tuple[str, int], NDArray[np.int32]] = {}
         self._made: dict[str, Made | Chosen] = {}
         self._owners: dict[str, Index] = {}
         self._empty: dict[str, NDArray[np.bool_] | None] = {}
@@ -165,6 +166,16 @@ class Evaluator:
             self._known[node.key] = self._compute(node)
         return self._known[node.key]
 
+    def _take(self, node: Node, index: Index, what: str) -> Any:
+        """Return the values of a node at positions; what has the same codes has so again."""
+        values = self._value(node)
+        if not _pays(values, len(index)):
+            return self._plain(node).take(index)
+        known = (what, id(values.codes))
+        if known not in self._taken:
+            self._taken[known] = values.codes.take(index)
+        return Coded(self._taken[known], values.values)
+
     def _plain(self, node: Node) -> Any:
         """Return a number or an array."""
         values = self._value(node)
@@ -179,20 +190,19 @@ class Evaluator:
         match node:
             case Column():
                 column: Any = self.columns.column(node.level, node.field)
-                worth = isinstance(column, Coded) and 2 * len(column.values) <= len(column)
-                return column if worth else decoded(column)
+                return column if _pays(column, len(column)) else decoded(column)
             case Apply():
                 coded = apply_coded(node, [self._value(part) for part in node.parts])
                 if coded is not None:
                     return coded
                 return apply_plain(node, [self._plain(part) for part in node.parts])
             case Broadcast():
-                values = self._plain(node.parts[0])
-                if np.ndim(values) == 0:
-                    return np.full(self.offsets(node.level)[-1], values)
-                return values.take(self.owners(node.level))
+                if np.ndim(value := self._value(node.parts[0])) == 0:
+                    return np.full(self.offsets(node.level)[-1], value)
+                return self._take(node.parts[0], self.owners(node.level), node.level)
             case Take():
-                return self._plain(node.parts[0]).take(self._index(node.level, node.reference))
+                index = self._index(node.level, node.reference)
+                return self._take(node.parts[0], index, f"{node.level}.{node.reference}")
             case Join():
                 values = np.concatenate([self._plain(part) for part in node.parts])
                 return values.take(self._index(node.level, SELF))
@@ -283,3 +293,8 @@ class Evaluator:
     def _full(self, node: Node, offsets: Index) -> Array:
         values = self._plain(node)
         return np.full(offsets[-1], values) if np.ndim(values) == 0 else np.asarray(values)
+
+
+def _pays(values: Any, size: int) -> bool:
+    """Tell whether to compute on the dictionary is less work than for each of ``size`` objects."""
+    return isinstance(values, Coded) and 2 * len(values.values) <= size
