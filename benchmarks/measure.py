@@ -61,11 +61,15 @@ class Contender:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of measured commands: this tree, and the programs beside Python."""
+    """Return the environment of measured commands: this tree, and the programs beside Python.
+
+    Byte code is kept from run to run, as it is for users, also where that is switched off.
+    """
     paths = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
     sources = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    kept = {name: os.environ[name] for name in os.environ if name != "PYTHONDONTWRITEBYTECODE"}
     return {
-        **os.environ,
+        **kept,
         "PATH": os.pathsep.join(paths),
         "PYTHONPATH": os.pathsep.join(sources),
     }
