@@ -84,7 +84,7 @@ def bins(binning: Binning, stride: int, values: Array | Coded, size: int) -> Fin
         How many cells lie between one bin and the next.
     values
         One for each entry. If they are coded, the bins of the dictionary are found at once, and
-        taken by code: that takes 0.7 ns an entry, and to find the bin of a value 5 ns.
+        taken by code: that takes 0.7 ns an entry, and to find the bin of a value 2 to 5 ns.
     size
         Number of cells of the table.
     """

@@ -107,6 +107,21 @@ def test_what_is_computed_of_one_column_stays_coded(text: str, stays: bool) -> N
     assert isinstance(Evaluator(block).coded(bind(text, "Ele")), Coded) == stays
 
 
+def test_functions_of_a_user_are_given_all_objects() -> None:
+    given: list[int] = []
+
+    def noted(values: Array) -> Array:
+        given.append(len(values))
+        return np.cbrt(values)
+
+    block = repeated(random_events(50))
+    scope = Scope(SCHEMA, {}, {}, functions={"noted": noted})
+    node = Binder(scope).bind(parse("noted(pt)"), "Ele")
+    found, expected = Evaluator(coded(block))(node), Evaluator(block)(node)
+    np.testing.assert_array_equal(found, expected)
+    assert given[1:] == [len(expected)] * 2
+
+
 def test_a_dictionary_as_long_as_the_column_is_not_used() -> None:
     block = coded(random_events(50))
     assert not isinstance(Evaluator(block).coded(bind("pt", "Ele")), Coded)
