@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import histo.cells
+import histo.patterns
 from histo.fill import fill
 from histo.partitions import concatenate
 from histo.plan import Plan, make_plan
@@ -152,6 +154,21 @@ def test_many_events_fill_the_same(plan: Plan) -> None:
     block = repeated(random_events(3000), 12)
     same(plan, coded(block), block)
     same(plan, coded(block, NAMES[::2]), block)
+
+
+@pytest.mark.parametrize("length", [1_000, 4_096])
+def test_what_is_counted_in_parts_fills_the_same(
+    length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block = repeated(random_events(2000))
+    found = [[fill(plan, block, 1).contents(plan) for plan in PLANS]]
+    monkeypatch.setattr(histo.cells, "CHUNK", length)
+    monkeypatch.setattr(histo.patterns, "PART", length)
+    for part in (block, coded(block)):
+        found.append([fill(plan, part, 1).contents(plan) for plan in PLANS])
+    whole, plain, dictionary = found
+    np.testing.assert_equal(plain, whole)
+    np.testing.assert_equal(dictionary, whole)
 
 
 # -- selections as patterns ---------------------------------------------------------------------
