@@ -80,7 +80,7 @@ def _leaves(node: Node, seen: set[str]) -> Iterator[Node]:
         if part.key in seen or _constant(part) is not None:
             continue
         seen.add(part.key)
-        if isinstance(part, Apply) and part.compute in COMBINATIONS:
+        if isinstance(part, Apply) and any(part.compute is known for known in COMBINATIONS):
             waiting.extend(reversed(part.parts))
         else:
             yield part

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from histo.book import Binning
 from schemas.events import Array, Coded
 
-CHUNK = 32_768
+CHUNK = 65_536
 """Entries that are counted at a time, unless the table is longer.
 
-Their cells, as 16 bits, and the copies of values in float64 stay in the cache of a core, and in
-memory that is used again and again, where larger arrays are given new pages by the system. 15,000
-take 5 % longer, for more calls into NumPy; so do 131,072.
+Their cells, as 16 bits, stay in the cache of a core, and in memory that is used again and again,
+where larger arrays are given new pages by the system: 16,000 entries at a time take 7 % longer, for
+more calls into NumPy, and 262,000 take 15 % longer. Two threads hand Python's lock to each other
+around each of these calls, of 5 to 70 us; with 32,768 entries a time they took 100 ms together for
+what they did in 90 ms with 65,536.
 """
 
 Counts = NDArray[np.int64]
@@ -84,7 +86,7 @@ def bins(binning: Binning, stride: int, values: Array | Coded, size: int) -> Fin
         How many cells lie between one bin and the next.
     values
         One for each entry. If they are coded, the bins of the dictionary are found at once, and
-        taken by code: that takes 0.7 ns an entry, and to find the bin of a value 5 ns.
+        taken by code: that takes 0.7 ns an entry, and to find the bin of a value 2 to 5 ns.
     size
         Number of cells of the table.
     """

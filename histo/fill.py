@@ -1,13 +1,15 @@
 """Filling all histograms of a plan from one block of events.
 
-Objects fall into few distinct *patterns* of passed selections. So the selections of a level are
-packed into the number of a pattern, each variable is counted once, against the pattern, and the
-histogram of a selection is the sum over the patterns in which it passes. The cost of filling does
-not grow with the number of selections: 20 selections of 500,000 objects take 9 ms for a variable,
-filled one by one 60 ms (two cores).
+Objects fall into few distinct *patterns* of passed selections. So the conditions that the
+selections of a level combine (`histo.atoms`) are packed into the number of a pattern, each variable
+is counted once, against the pattern, and the histogram of a selection is the sum over the patterns
+in which it passes. The cost of filling does not grow with the number of selections: 20 selections
+of 580,000 objects take 6 ms to pack, and then 1.3 ms for a variable (2.4 ms if it is not coded),
+filled one by one 60 ms.
 
-The bin of a value is boost-histogram's, from `histo.book`; counting is left to ``numpy.bincount``,
-which takes 1 ns an entry. To make and fill a histogram object costs 40 us even for no entries.
+The bin of a value is boost-histogram's, from `histo.book`; of a coded value it is taken by code
+(`histo.cells`). Counting is left to ``numpy.bincount``, which takes 1 ns an entry. To make and fill
+a histogram object costs 40 us even for no entries.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import numpy as np
 from schemas.errors import ExpressionError
 from schemas.events import Coded
 from schemas.expressions import Apply
+from schemas.operations import ELEMENTWISE
 
 
 def apply_coded(node: Apply, values: list[Any]) -> Coded | None:
@@ -27,11 +28,14 @@ def apply_coded(node: Apply, values: list[Any]) -> Coded | None:
     Returns
     -------
     Coded or None
-        None if the codes are not the same, or if the computation fails: an entry of the dictionary
-        need not be in the column.
+        None if the codes are not the same; for the function of a user, who was promised the values
+        of all objects; and if the computation fails, since an entry of the dictionary need not be
+        in the column.
     """
     columns = [value for value in values if isinstance(value, Coded)]
-    if not columns or any(np.ndim(v) for v in values if not isinstance(v, Coded)):
+    if not columns or all(node.compute is not known for known in ELEMENTWISE):
+        return None
+    if any(np.ndim(v) for v in values if not isinstance(v, Coded)):
         return None
     first = columns[0]
     if any(column.codes is not first.codes for column in columns):

@@ -59,7 +59,7 @@ class Coded:
 
     It stands where an array stands, in what is read to be filled into histograms and only there:
     what is computed of it, such as the bin of a value, is computed of the distinct values and then
-    taken by code, which takes 1 ns an object, where to find a bin takes 5 ns.
+    taken by code, which takes 0.7 ns an object, where to find a bin takes 2 to 5 ns.
 
     Attributes
     ----------

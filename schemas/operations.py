@@ -165,6 +165,18 @@ COMPARISONS: Mapping[type[ast.cmpop], tuple[str, Callable[..., Any]]] = {
 }
 
 
+ELEMENTWISE: tuple[Callable[..., Any], ...] = (
+    np.logical_and,
+    np.logical_or,
+    np.logical_not,
+    np.negative,
+    np.invert,
+    *(function.compute for function in FUNCTIONS.values()),
+    *(compute for table in (ARITHMETIC, BITWISE, COMPARISONS) for _, compute in table.values()),
+)
+"""What gives equal values for equal values: all of the above, not the functions of a user."""
+
+
 @dataclass(frozen=True)
 class Reduction:
     """A function from the objects of each event to one value per event.

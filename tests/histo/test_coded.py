@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import histo.cells
+import histo.patterns
 from histo.fill import fill
 from histo.partitions import concatenate
 from histo.plan import Plan, make_plan
@@ -107,6 +109,21 @@ def test_what_is_computed_of_one_column_stays_coded(text: str, stays: bool) -> N
     assert isinstance(Evaluator(block).coded(bind(text, "Ele")), Coded) == stays
 
 
+def test_functions_of_a_user_are_given_all_objects() -> None:
+    given: list[int] = []
+
+    def noted(values: Array) -> Array:
+        given.append(len(values))
+        return np.cbrt(values)
+
+    block = repeated(random_events(50))
+    scope = Scope(SCHEMA, {}, {}, functions={"noted": noted})
+    node = Binder(scope).bind(parse("noted(pt)"), "Ele")
+    found, expected = Evaluator(coded(block))(node), Evaluator(block)(node)
+    np.testing.assert_array_equal(found, expected)
+    assert given[1:] == [len(expected)] * 2
+
+
 def test_a_dictionary_as_long_as_the_column_is_not_used() -> None:
     block = coded(random_events(50))
     assert not isinstance(Evaluator(block).coded(bind("pt", "Ele")), Coded)
@@ -137,6 +154,21 @@ def test_many_events_fill_the_same(plan: Plan) -> None:
     block = repeated(random_events(3000), 12)
     same(plan, coded(block), block)
     same(plan, coded(block, NAMES[::2]), block)
+
+
+@pytest.mark.parametrize("length", [1_000, 4_096])
+def test_what_is_counted_in_parts_fills_the_same(
+    length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block = repeated(random_events(2000))
+    found = [[fill(plan, block, 1).contents(plan) for plan in PLANS]]
+    monkeypatch.setattr(histo.cells, "CHUNK", length)
+    monkeypatch.setattr(histo.patterns, "PART", length)
+    for part in (block, coded(block)):
+        found.append([fill(plan, part, 1).contents(plan) for plan in PLANS])
+    whole, plain, dictionary = found
+    np.testing.assert_equal(plain, whole)
+    np.testing.assert_equal(dictionary, whole)
 
 
 # -- selections as patterns ---------------------------------------------------------------------
