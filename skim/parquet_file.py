@@ -28,11 +28,9 @@ Each column has one data page in a row group, see `skim.page`.
 from __future__ import annotations
 
 import inspect
-import os
 import struct
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -62,13 +60,15 @@ _TYPES = {"BOOLEAN": 0, "INT32": 1, "INT64": 2, "FLOAT": 4, "DOUBLE": 5, "FIXED_
 _CODECS = {"none": 0, "snappy": 1, "gzip": 2, "zstd": 6, "lz4": 7}
 
 
-def write_parquet(path: Path, events: Events, schema: EventSchema, options: dict[str, Any]) -> None:
+def write_parquet(
+    file: BinaryIO, events: Events, schema: EventSchema, options: dict[str, Any]
+) -> None:
     """Write events; without any, with lists in objects, or with huge columns, Arrow does it all.
 
     Parameters
     ----------
-    path
-        Of the file.
+    file
+        Open and empty.
     events
         What to write.
     schema
@@ -90,26 +90,25 @@ def write_parquet(path: Path, events: Events, schema: EventSchema, options: dict
     # older ones cannot be told to encode a column in one page
     old = "max_rows_per_page" not in inspect.signature(pq.write_table).parameters
     if nested or huge or old or not events.size:
-        pq.write_table(table, os.fspath(path), **options)
+        pq.write_table(table, file, **options)
         return
     rows = options["row_group_size"]
     method, level = options["compression"], options["compression_level"]
     codec = None
     if method != "none":
         codec = pa.Codec("lz4_raw" if method == "lz4" else method, compression_level=level)
-    with open(path, "wb") as file:
-        file.write(MAGIC)
-        groups: list[Value] = []
-        for start in range(0, events.size, rows):
-            stop = min(start + rows, events.size)
-            begin, chunks = file.tell(), []
-            for name, values, levels in _columns(events, schema, start, stop):
-                pages, chunk = _chunk(name, values, levels, options, codec, file.tell())
-                file.write(pages)
-                chunks.append(chunk)
-            groups.append(_row_group(chunks, stop - start, begin))
-        footer = _footer(table.schema, groups, events.size)
-        file.write(footer + struct.pack("<I", len(footer)) + MAGIC)
+    file.write(MAGIC)
+    groups: list[Value] = []
+    for start in range(0, events.size, rows):
+        stop = min(start + rows, events.size)
+        begin, chunks = file.tell(), []
+        for name, values, levels in _columns(events, schema, start, stop):
+            pages, chunk = _chunk(name, values, levels, options, codec, file.tell())
+            file.write(pages)
+            chunks.append(chunk)
+        groups.append(_row_group(chunks, stop - start, begin))
+    footer = _footer(table.schema, groups, events.size)
+    file.write(footer + struct.pack("<I", len(footer)) + MAGIC)
 
 
 def _columns(

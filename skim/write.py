@@ -51,7 +51,8 @@ def write_partition(
     folder.mkdir(parents=True, exist_ok=True)
     options = write_options(events, schema, storage)
     with replace_file(path) as temporary:
-        write_parquet(temporary, events, schema, options)
+        with temporary.open("wb") as file:
+            write_parquet(file, events, schema, options)
         sync(temporary)
         checksum = _check(temporary, events.size)
     return path, checksum, content

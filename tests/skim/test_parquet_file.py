@@ -9,7 +9,7 @@ import awkward as ak
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.event_schema import Collection, EventSchema, Field, nest
@@ -47,7 +47,8 @@ def require_same(events: Events, schema: EventSchema, folder: Path, **storage: A
     """Compare values, schema and statistics with those of a file that Arrow wrote."""
     options = write_options(events, schema, Storage(**storage))
     own, other = folder / "own.parquet", folder / "arrow.parquet"
-    write_parquet(own, events, schema, options)
+    with own.open("wb") as file:
+        write_parquet(file, events, schema, options)
     pq.write_table(to_table(events, schema), other, **options)
     with (
         pq.ParquetFile(own, page_checksum_verification=True) as file,
@@ -71,6 +72,7 @@ def require_same(events: Events, schema: EventSchema, folder: Path, **storage: A
             assert repr(stated[0]) == repr(stated[1])
 
 
+@settings(deadline=None)
 @given(data=st.data(), rows=st.integers(1, 9))
 def test_any_events(
     data: st.DataObject, rows: int, tmp_path_factory: pytest.TempPathFactory
@@ -137,7 +139,8 @@ def test_other_readers(tmp_path: Path) -> None:
     events = strategies.random_events(3000)
     path = tmp_path / "part.parquet"
     options = write_options(events, strategies.SCHEMA, Storage(row_group_events=1000))
-    write_parquet(path, events, strategies.SCHEMA, options)
+    with path.open("wb") as file:
+        write_parquet(file, events, strategies.SCHEMA, options)
     expected = repr(ak.to_list(strategies.awkward(events)["Ele"]["pt"]))
     assert repr(ak.to_list(ak.from_parquet(path)["Ele"]["pt"])) == expected
     frame = polars.read_parquet(path)
