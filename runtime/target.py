@@ -74,7 +74,10 @@ class Target(Protocol):
         """
 
     def create(self, name: str, content: bytes) -> bool:
-        """Write a small file unless one of that name is there; of several callers one succeeds."""
+        """Write a small file unless one of that name is there; of several callers one succeeds.
+
+        False also if a writer that is about to end removed all temporary files just then.
+        """
 
     def remove(self, name: str) -> None:
         """Remove a file if it is there."""
@@ -231,6 +234,10 @@ class LocalTarget:
                 os.link(temporary, path)
             except FileExistsError:
                 return False
+            except FileNotFoundError:
+                if not path.parent.is_dir():
+                    raise
+                return False  # whoever held it has just cleared all temporary files away
             except OSError as error:
                 if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS):
                     raise

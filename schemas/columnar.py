@@ -34,8 +34,8 @@ _NUMBERS = {
 }
 
 
-class Tree(Protocol):
-    """What a TTree and an RNTuple have in common."""
+class Description(Protocol):
+    """What can be told of any tree before it is read."""
 
     @property
     def entries(self) -> int:
@@ -45,15 +45,19 @@ class Tree(Protocol):
     def clusters(self) -> tuple[int, ...]:
         """Entries at which all branches start anew, first and last included."""
 
-    @property
-    def compression(self) -> str:
-        """Algorithm and level, such as ``LZMA 9``; empty if nothing is compressed."""
-
     def branches(self) -> list[Branch]:
         """Describe the branches."""
 
     def numbers(self, paths: Sequence[str]) -> dict[str, NumberBranch]:
         """Return where the baskets of some branches are, of those that can be read without more."""
+
+
+class Tree(Description, Protocol):
+    """What a TTree and an RNTuple have in common."""
+
+    @property
+    def compression(self) -> str:
+        """Algorithm and level, such as ``LZMA 9``; empty if nothing is compressed."""
 
     def read(self, paths: Sequence[str], start: int, stop: int) -> dict[str, Values]:
         """Read a range of entries of some branches, by path."""

@@ -24,10 +24,23 @@ def reading(url: str, what: str) -> Iterator[None]:
 
     uproot reports damage by whichever of these the broken bytes happen to lead to.
     """
+    try:
+        yield
+    except InputError:
+        raise
+    except _damage() as error:
+        reason = str(error).strip().partition("\n")[0].rstrip(",;:. ") or type(error).__name__
+        raise InputError(
+            f"{url}: {what}: {reason}; copy the file again, or leave it out of the sample"
+        ) from error
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """Return the errors of damaged files; uproot is not imported for a file that has none."""
     import cramjam
     import uproot
 
-    damage = (
+    return (
         OSError,
         ValueError,
         LookupError,
@@ -42,15 +55,6 @@ def reading(url: str, what: str) -> Iterator[None]:
         cramjam.DecompressionError,
         uproot.DeserializationError,
     )
-    try:
-        yield
-    except InputError:
-        raise
-    except damage as error:
-        reason = str(error).strip().partition("\n")[0].rstrip(",;:. ") or type(error).__name__
-        raise InputError(
-            f"{url}: {what}: {reason}; copy the file again, or leave it out of the sample"
-        ) from error
 
 
 @contextmanager

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from schemas.baskets import NumberBranch, read_numbers
-from schemas.columnar import Tree, open_tree
+from schemas.columnar import Description, Tree, open_tree
 from schemas.errors import InputError, RemoteError, nearest
 from schemas.event_schema import EventSchema
 from schemas.events import Events, Objects, Ragged, Values
 from schemas.grouping import Layout, Pair, Place, group_branches
-from schemas.ntuple import NtupleFormat
+from schemas.ntuple import NtupleFormat, TreeFormat
+from schemas.plain_file import NotPlainError, PlainFile, open_plain
+from schemas.plain_tree import open_plain_tree
 from schemas.root_files import RNTUPLE, TREE, open_file, reading
 from schemas.storage import is_url
 from schemas.tally import step
@@ -82,38 +84,60 @@ def probe(url: str, form: NtupleFormat, wanted: Collection[Pair] | None = None) 
         If the file cannot be read, has none of the trees that the format names or no entries in
         them, or if the trees have different numbers of entries.
     """
+    opened = None if is_url(url) else _open_plain(url, form)
+    if opened is not None:
+        file, plain = opened
+        return _describe(url, file.uuid, file.size, plain, form, wanted)
     with open_file(url) as (file, classes):
-        trees = {}
-        for rules in form.all_trees():
-            name = _find_tree(rules.tree, classes, url)
-            if name:
-                with reading(url, f"tree {name!r} cannot be read"):
-                    trees[name] = rules, open_tree(file, name, classes[name])
-        if not trees:
-            raise _no_tree(form, classes, url)
-        with reading(url, f"the branches of {', '.join(map(repr, trees))} cannot be read"):
-            listed = {name: (rules, tree.branches()) for name, (rules, tree) in trees.items()}
-            entries = _common_entries({name: tree for name, (_, tree) in trees.items()}, url)
-            clusters = sorted(set.intersection(*(set(t.clusters) for _, t in trees.values())))
+        trees: Trees = {}
+        for name, rules in _find_trees(form, classes, url).items():
+            with reading(url, f"tree {name!r} cannot be read"):
+                trees[name] = rules, open_tree(file, name, classes[name])
+        with reading(url, "its size cannot be found"):
             size = int(file.file.source.num_bytes)
-        layout = group_branches(listed, form, url)
-        with reading(url, f"the baskets of {', '.join(map(repr, trees))} cannot be listed"):
-            numbers = {
-                Place(name, path): branch
-                for name, paths in _by_tree(_places(layout, wanted)).items()
-                for path, branch in trees[name][1].numbers(paths).items()
-            }
-        return Ntuple(
-            url=url,
-            uuid=str(file.file.uuid),
-            tree=", ".join(trees),
-            entries=entries,
-            bytes=size,
-            modified=None if is_url(url) else os.stat(url).st_mtime_ns,
-            layout=layout,
-            clusters=tuple(clusters),
-            numbers=numbers,
-        )
+        return _describe(url, str(file.file.uuid), size, trees, form, wanted)
+
+
+Trees = dict[str, tuple[TreeFormat, Description]]
+
+
+def _open_plain(url: str, form: NtupleFormat) -> tuple[PlainFile, Trees] | None:
+    """Open a local file and its trees without uproot; None if something in it is not plain."""
+    try:
+        file = open_plain(url)
+        found = _find_trees(form, file.classes, url)
+        return file, {name: (rules, open_plain_tree(file, name)) for name, rules in found.items()}
+    except NotPlainError:
+        return None
+
+
+def _describe(
+    url: str, uuid: str, size: int, trees: Trees, form: NtupleFormat,
+    wanted: Collection[Pair] | None,
+) -> Ntuple:  # fmt: skip
+    """Put together what there is to know of a file whose trees are open."""
+    with reading(url, f"the branches of {', '.join(map(repr, trees))} cannot be read"):
+        listed = {name: (rules, tree.branches()) for name, (rules, tree) in trees.items()}
+        entries = _common_entries({name: tree for name, (_, tree) in trees.items()}, url)
+        clusters = sorted(set.intersection(*(set(t.clusters) for _, t in trees.values())))
+    layout = group_branches(listed, form, url)
+    with reading(url, f"the baskets of {', '.join(map(repr, trees))} cannot be listed"):
+        numbers = {
+            Place(name, path): branch
+            for name, paths in _by_tree(_places(layout, wanted)).items()
+            for path, branch in trees[name][1].numbers(paths).items()
+        }
+    return Ntuple(
+        url=url,
+        uuid=uuid,
+        tree=", ".join(trees),
+        entries=entries,
+        bytes=size,
+        modified=None if is_url(url) else os.stat(url).st_mtime_ns,
+        layout=layout,
+        clusters=tuple(clusters),
+        numbers=numbers,
+    )
 
 
 def _places(layout: Layout, wanted: Collection[Pair] | None) -> Iterator[Place]:
@@ -125,6 +149,16 @@ def _places(layout: Layout, wanted: Collection[Pair] | None) -> Iterator[Place]:
     for owner, place in layout.counters.items():
         if owners is None or owner in owners:
             yield place
+
+
+def _find_trees(form: NtupleFormat, classes: Mapping[str, str], url: str) -> dict[str, TreeFormat]:
+    """Return those trees of a file that a format names, with its rules for them."""
+    found = {
+        name: rules for rules in form.all_trees() if (name := _find_tree(rules.tree, classes, url))
+    }
+    if not found:
+        raise _no_tree(form, classes, url)
+    return found
 
 
 def _find_tree(pattern: str, classes: Mapping[str, str], url: str) -> str:
@@ -147,7 +181,7 @@ def _no_tree(form: NtupleFormat, classes: Mapping[str, str], url: str) -> InputE
     return InputError(f"{url}: has no tree {wanted!r}; {nearest(wanted, known)}")
 
 
-def _common_entries(trees: Mapping[str, Tree], url: str) -> int:
+def _common_entries(trees: Mapping[str, Description], url: str) -> int:
     """Return the number of entries, which all trees must share."""
     (first, tree), *others = trees.items()
     entries = tree.entries

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import log2
@@ -11,10 +12,10 @@ import numpy as np
 
 from runtime.console import Watch, progress_bar
 from runtime.execute import run_tasks
-from schemas.parquet import to_table
 from schemas.reduction import reduce_events
 from schemas.trees import read_entries
 from skim.encode import write_options
+from skim.parquet_file import write_parquet
 
 if TYPE_CHECKING:
     from runtime.scheduler import Scheduler
@@ -151,8 +152,8 @@ def measure(events: Events, schema: EventSchema, storage: Storage) -> tuple[dict
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    sink = pa.BufferOutputStream()
-    pq.write_table(to_table(events, schema), sink, **write_options(events, schema, storage))
+    sink = io.BytesIO()
+    write_parquet(sink, events, schema, write_options(events, schema, storage))
     written = sink.getvalue()
     owners = {
         schema.column_name(name, field): name
@@ -161,12 +162,12 @@ def measure(events: Events, schema: EventSchema, storage: Storage) -> tuple[dict
         for field in collection.fields
     }
     sizes = dict.fromkeys(schema.collections, 0)
-    metadata = pq.ParquetFile(written).metadata
+    metadata = pq.ParquetFile(pa.BufferReader(written)).metadata
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
         for column in map(group.column, range(group.num_columns)):
             path = column.path_in_schema
             sizes[owners.get(path) or path.partition(".")[0]] += column.total_compressed_size
-    return sizes, written.size - sum(sizes.values())
+    return sizes, len(written) - sum(sizes.values())
 
 
 def scale(encoded: Sequence[Encoded], entries: int, partitions: int) -> Predicted:

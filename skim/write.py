@@ -12,9 +12,10 @@ from runtime.files import digest_file, replace_file, sync
 from schemas.errors import RunError
 from schemas.event_schema import EventSchema
 from schemas.events import Events
-from schemas.parquet import leaves, to_table
+from schemas.parquet import leaves
 from schemas.skim_config import Storage
 from skim.encode import write_options
+from skim.parquet_file import write_parquet
 
 
 def content_digest(events: Events, schema: EventSchema) -> str:
@@ -45,14 +46,13 @@ def write_partition(
     content
         Digest of its values, see `content_digest`.
     """
-    import pyarrow.parquet as pq
-
     content = content_digest(events, schema)
     path = folder / f"part-{index:05d}-{content[:8]}.parquet"
     folder.mkdir(parents=True, exist_ok=True)
     options = write_options(events, schema, storage)
     with replace_file(path) as temporary:
-        pq.write_table(to_table(events, schema), os.fspath(temporary), **options)
+        with temporary.open("wb") as file:
+            write_parquet(file, events, schema, options)
         sync(temporary)
         checksum = _check(temporary, events.size)
     return path, checksum, content

@@ -147,6 +147,16 @@ class TestLocalTarget(TargetContract):
         monkeypatch.setattr(os, "link", refuse)
         self.test_of_several_that_create_a_file_one_succeeds(target)
 
+    def test_creation_bears_that_another_writer_clears_temporary_files_away(
+        self, target: Target, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The holder of a lock does so when its run ends, while others ask for the lock."""
+        target.make()
+        with monkeypatch.context() as context:
+            context.setattr("runtime.target.sync", os.unlink)
+            assert not target.create("lock", b"mine")
+        assert target.create("lock", b"mine")
+
     def test_a_file_in_the_way_is_named(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         with pytest.raises(UsageError, match=r"file' exists and is not a dataset but a file"):

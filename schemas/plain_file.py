@@ -1,0 +1,201 @@
+"""Local ROOT files without uproot: the list of contents, and the bytes of an object.
+
+What is here serves to find plain trees, see `schemas.plain_tree`: importing uproot takes 0.2 s of
+processor time. Whatever is unusual, damaged or not expected raises `NotPlainError`, and uproot has
+the last word on the file then.
+
+::
+
+    header    at 0                magic, version, where the first folder is, UUID
+    folder    at begin + name     where the list of its keys is
+    keys      at seekKeys         key of the list, number of keys, the keys
+    object    at seek of its key  key, compressed blocks
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from schemas.baskets import inflate
+
+# magic, version, begin, end, free: seek, bytes and number, bytes of the name, size of pointers,
+# compression, streamers: seek and bytes, UUID: version and value
+_HEADER = struct.Struct(">4siiiiiiiBiiiH16s")
+_HEADER_LARGE = struct.Struct(">4siiqqiiiBiqiH16s")
+_LARGE_FILE = 1_000_000  # versions from this one on have wide pointers
+
+# version, created, modified, bytes of keys, bytes of the name, seeks: own, parent, keys
+_FOLDER = struct.Struct(">hIIiiiii")
+_FOLDER_LARGE = struct.Struct(">hIIiiqqq")
+# bytes, version, length of the object, time, length of the key, cycle, seeks: own, folder
+_KEY = struct.Struct(">ihiIhhii")
+_KEY_LARGE = struct.Struct(">ihiIhhqq")
+_LARGE = 1000  # is added to the version of what has wide pointers
+
+_COUNT = struct.Struct(">i")
+_LENGTH = struct.Struct(">I")
+_LONG_TEXT = 255  # a length that does not fit into a byte
+
+
+class NotPlainError(ValueError):
+    """Something is not as the most usual files have it; uproot may know better."""
+
+
+class Cursor:
+    """A position in some bytes of a file, which moves on with all that is taken."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.at = 0
+
+    def take(self, form: struct.Struct) -> tuple[Any, ...]:
+        """Take a structure of fixed size."""
+        found = form.unpack_from(self.data, self.at)
+        self.at += form.size
+        return found
+
+    def text(self) -> str:
+        """Take a text."""
+        length = self.data[self.at]
+        self.at += 1
+        if length == _LONG_TEXT:
+            (length,) = self.take(_LENGTH)
+        return self.bytes(length).decode()
+
+    def bytes(self, length: int) -> bytes:
+        """Take some bytes."""
+        end = self.at + length
+        if end > len(self.data):
+            raise NotPlainError("the bytes end too early")
+        start, self.at = self.at, end
+        return self.data[start:end]
+
+
+@dataclass(frozen=True)
+class Key:
+    """Where an object is.
+
+    Attributes
+    ----------
+    seek, size
+        First byte, and number of bytes with the key before the object.
+    length
+        Of the object without compression.
+    key
+        Of the key before it.
+    cycle
+        Number of this version of the object.
+    """
+
+    seek: int
+    size: int
+    length: int
+    key: int
+    cycle: int
+
+
+@dataclass(frozen=True)
+class PlainFile:
+    """What a file says of itself.
+
+    Attributes
+    ----------
+    url
+        Path.
+    uuid
+        Of the file.
+    size
+        Its size.
+    classes
+        Class of each object, by name.
+    keys
+        Where these are.
+    """
+
+    url: str
+    uuid: str
+    size: int
+    classes: Mapping[str, str]
+    keys: Mapping[str, Key]
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of an object, decompressed."""
+        key = self.keys[name]
+        with open(self.url, "rb") as file:
+            data = _read(file.fileno(), key.seek, key.size)[key.key :]
+        return data if len(data) == key.length else bytes(inflate(memoryview(data), key.length))
+
+
+@contextmanager
+def plain() -> Iterator[None]:
+    """Turn what unusual or damaged bytes lead to into one error."""
+    import cramjam
+
+    try:
+        yield
+    except (ValueError, LookupError, struct.error, OSError, cramjam.DecompressionError) as error:
+        raise NotPlainError(str(error)) from error
+
+
+def open_plain(url: str) -> PlainFile:
+    """Read the list of contents of a local file.
+
+    Raises
+    ------
+    NotPlainError
+        If it has folders, or anything is not as usual.
+    """
+    with plain(), open(url, "rb") as file:
+        return _open(url, file.fileno())
+
+
+def _open(url: str, file: int) -> PlainFile:
+    begin = os.pread(file, _HEADER_LARGE.size, 0)
+    header = _HEADER.unpack_from(begin)
+    if header[1] >= _LARGE_FILE:
+        header = _HEADER_LARGE.unpack_from(begin)
+    size = os.fstat(file).st_size
+    if header[0] != b"root" or header[3] > size:
+        raise NotPlainError("no ROOT file, or cut off")
+    where = header[2] + header[7]
+    about = os.pread(file, _FOLDER_LARGE.size, where)
+    folder = _FOLDER.unpack_from(about)
+    if folder[0] > _LARGE:
+        folder = _FOLDER_LARGE.unpack_from(about)
+    cursor = Cursor(_read(file, folder[7], folder[3]))
+    _take_key(cursor)
+    (number,) = cursor.take(_COUNT)
+    classes: dict[str, str] = {}
+    keys: dict[str, Key] = {}
+    for _ in range(number):
+        key, kind, name = _take_key(cursor)
+        if kind.startswith("TDirectory") or classes.get(name, kind) != kind:
+            raise NotPlainError("a folder, or objects of several classes by one name")
+        if name not in keys or key.cycle > keys[name].cycle:  # the newest one counts
+            classes[name], keys[name] = kind, key
+    return PlainFile(url, str(UUID(bytes=header[-1])), size, classes, keys)
+
+
+def _take_key(cursor: Cursor) -> tuple[Key, str, str]:
+    """Take a key, class and name of the object."""
+    start = cursor.at
+    fields = cursor.take(_KEY)
+    if fields[1] > _LARGE:
+        cursor.at = start
+        fields = cursor.take(_KEY_LARGE)
+    size, _, length, _, own, cycle, seek, _ = fields
+    kind, name, _ = cursor.text(), cursor.text(), cursor.text()
+    return Key(seek, size, length, own, cycle), kind, name
+
+
+def _read(file: int, seek: int, size: int) -> bytes:
+    data = os.pread(file, size, seek)
+    if len(data) != size:
+        raise NotPlainError("the file ends too early")
+    return data

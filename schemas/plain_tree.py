@@ -1,0 +1,307 @@
+"""Trees of plain branches without uproot, which takes ten times as long to describe them.
+
+Plain is a branch of one leaf of numbers, one value per entry or as many as another branch says,
+whose baskets are all in the file, written by ROOT 6.10 or later. One tree of FastPUPPI has 239 of
+them (processor time, four such files):
+
+==========================  ==============
+to describe a file          ms
+==========================  ==============
+here                          7
+uproot                      71
+importing uproot, once      220
+==========================  ==============
+
+If a single branch is anything else, `NotPlainError` leaves the whole file to uproot. Every object
+states its length, and all lengths have to be right.
+
+::
+
+    TTree     TNamed, attributes, numbers, TObjArray of branches
+    TBranch   TNamed, attributes, numbers, TObjArrays of branches, leaves and baskets, and arrays:
+              bytes, first entry and position of each basket
+    TLeaf     TNamed, numbers, reference to the leaf that counts
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from schemas.baskets import NumberBranch
+from schemas.events import Array
+from schemas.grouping import Branch
+from schemas.plain_file import Cursor, NotPlainError, PlainFile, plain
+from schemas.root_files import TREE
+
+_LEAVES = {
+    "TLeafO": ("bool", "bool"),
+    "TLeafB": ("i1", "u1"),
+    "TLeafS": ("i2", "u2"),
+    "TLeafI": ("i4", "u4"),
+    "TLeafG": ("i8", "u8"),
+    "TLeafL": ("i8", "u8"),
+    "TLeafF": ("f4", "f4"),
+    "TLeafD": ("f8", "f8"),
+}
+"""Types of the values of a leaf with sign and without."""
+
+_FIXED = re.compile(r"\[[0-9]+\]")  # in the title of an array of that length
+
+_BLOCK = struct.Struct(">IH")  # bytes that follow, version
+_OBJECT = struct.Struct(">HII")  # version, identity, bits
+_POINTER = struct.Struct(">II")  # bytes that follow, tag of a class
+_REFERENCE = struct.Struct(">I")
+_LIST = struct.Struct(">ii")  # objects, lowest index
+# of TTree: entries; sizes; weight; timers; default length of offsets; cluster ranges; limits
+_TREE = struct.Struct(">qqqqqdiiiiIqqqqqq")
+_CLUSTER_RANGE = 16
+# of TBranch: compression, size of baskets, length of offsets, baskets written, entry
+_BRANCH = struct.Struct(">iiiiq")
+# offset, room for baskets, split level, entries, first entry, bytes before and after compression
+_BRANCH_SIZES = struct.Struct(">iIiqqqq")
+_LEAF = struct.Struct(">iii??")  # length, bytes of a value, offset, has a range, is unsigned
+
+_COUNTED = 0x40000000  # marks a number of bytes
+_NEW_CLASS = 0xFFFFFFFF
+_KNOWN_CLASS = 0x80000000
+_SHIFT = 2  # between the position of something and the number by which it is referred to
+_REFERENCED = 0x10  # bit of an object which two more bytes follow
+
+
+_NONE = np.zeros(1, np.int64)  # first entries of the baskets of a branch without any
+
+
+class _Branch(NamedTuple):
+    """A branch as far as it is of use.
+
+    Attributes
+    ----------
+    name, title
+        As the file has them.
+    dtype
+        Of the values, big-endian.
+    counter
+        Name of the branch that says how many values an entry has; None if it has one.
+    sizes, seeks
+        Bytes and position of each basket.
+    entries
+        First entry of each, and one past the last.
+    uncompressed
+        Size of all.
+    """
+
+    name: str
+    title: str
+    dtype: np.dtype[Any]
+    counter: str | None
+    sizes: Array
+    seeks: Array
+    entries: Array
+    uncompressed: int
+
+
+class PlainTree:
+    """A TTree of plain branches."""
+
+    def __init__(self, entries: int, branches: Sequence[_Branch]) -> None:
+        self.entries = entries
+        self._branches = {branch.name: branch for branch in branches}
+        if len(self._branches) != len(branches):
+            raise NotPlainError("branches of one name")
+
+    @property
+    def clusters(self) -> tuple[int, ...]:
+        """Entries at which the baskets of all branches start together."""
+        written = {b.entries.tobytes(): b.entries for b in self._branches.values() if len(b.sizes)}
+        common = set.intersection(*(set(own.tolist()) for own in written.values() or [_NONE]))
+        return tuple(sorted(common)) if 0 in common else (0, self.entries)
+
+    def branches(self) -> list[Branch]:
+        """Describe the branches."""
+        return [
+            Branch(
+                name=branch.name,
+                type=branch.dtype.newbyteorder("=").name,
+                depth=0 if branch.counter is None else 1,
+                counter=branch.counter or "",
+                title=branch.title,
+                path=branch.name,
+                bytes=(int(branch.sizes.sum()), branch.uncompressed),
+            )
+            for branch in self._branches.values()
+        ]
+
+    def numbers(self, paths: Sequence[str]) -> dict[str, NumberBranch]:
+        """Return where the baskets of some branches are."""
+        chosen = {path: self._branches[path] for path in paths}
+        return {
+            path: NumberBranch(path, b.dtype, b.counter is not None, b.seeks, b.sizes, b.entries)
+            for path, b in chosen.items()
+        }
+
+
+def open_plain_tree(file: PlainFile, name: str) -> PlainTree:
+    """Describe a tree.
+
+    Raises
+    ------
+    NotPlainError
+        If it is no TTree, or if any of it is not plain.
+    """
+    if file.classes[name] != TREE:
+        raise NotPlainError("no tree")
+    with plain():
+        return _Reader(file.read(name), file.keys[name].key).tree()
+
+
+class _Reader:
+    """The bytes of a tree on their way to branches."""
+
+    def __init__(self, data: bytes, key: int) -> None:
+        self.cursor = Cursor(data)
+        self.key = key  # its length: positions count from its beginning
+        self.classes: dict[int, str] = {}
+        self.counters: dict[int, str] = {}  # name of the branch of each leaf
+
+    def tree(self) -> PlainTree:
+        """Read all of it that matters."""
+        self.begin(20)
+        self.named()
+        for _ in ("line", "fill", "marker"):
+            self.skip()
+        numbers = self.cursor.take(_TREE)
+        entries, ranges = numbers[0], numbers[10]
+        self.cursor.bytes(2 + ranges * _CLUSTER_RANGE)
+        self.features()
+        return PlainTree(entries, [self.branch() for _ in range(self.list())])
+
+    def branch(self) -> _Branch:
+        """Read a branch."""
+        kind, _, end = self.object()
+        if kind != "TBranch":
+            raise NotPlainError(f"a {kind}")
+        self.begin(13, end)
+        name, title = self.named()
+        if "/" in name or name.startswith("."):
+            raise NotPlainError("a name that looks like a path")
+        self.skip()
+        written = self.cursor.take(_BRANCH)[3]
+        self.features()
+        _, room, _, entries, _, uncompressed, _ = self.cursor.take(_BRANCH_SIZES)
+        if self.list() != 0 or self.list() != 1:
+            raise NotPlainError("branches below a branch, or several leaves")
+        dtype, counter = self.leaf(name)
+        self.skip()  # baskets that were never written; there are none if those in the file do
+        sizes, firsts, seeks = (self.array(kind, room) for kind in (">i4", ">i8", ">i8"))
+        self.cursor.text()
+        self.end(end)
+        count = int(np.argmin(seeks)) if 0 in seeks else room
+        count = min(count, written)
+        if not 0 <= count < room or firsts[count] != entries or (count == 0 and entries):
+            raise NotPlainError("baskets that are not in the file")
+        return _Branch(
+            name, title, dtype, counter, sizes[:count], seeks[:count], firsts[: count + 1],
+            uncompressed,
+        )  # fmt: skip
+
+    def leaf(self, branch: str) -> tuple[np.dtype[Any], str | None]:
+        """Read the only leaf of a branch: type of its values, name of the branch that counts."""
+        kind, reference, end = self.object()
+        if kind not in _LEAVES:
+            raise NotPlainError(f"a {kind}")
+        self.begin(1, end)
+        inner = self.begin(2)
+        _, title = self.named()
+        length, _, _, _, unsigned = self.cursor.take(_LEAF)
+        (counter,) = self.cursor.take(_REFERENCE)
+        self.end(inner)
+        if length != 1 or _FIXED.search(title) or (not counter and "[" in title):
+            raise NotPlainError("an array of fixed length")
+        self.cursor.at = end  # after least and largest value
+        self.counters[reference] = branch
+        dtype = np.dtype(_LEAVES[kind][unsigned]).newbyteorder(">")
+        return dtype, self.counters[counter] if counter else None
+
+    # -- parts of all objects ---------------------------------------------------------------
+
+    def begin(self, version: int, outer: int | None = None) -> int:
+        """Begin an object of a known version; return where it ends."""
+        size, found = self.cursor.take(_BLOCK)
+        end = self.cursor.at - 2 + _counted(size)
+        if found != version or outer not in (None, end):
+            raise NotPlainError("another version, or another length")
+        return end
+
+    def end(self, end: int) -> None:
+        """Require an object to end here."""
+        if self.cursor.at != end:
+            raise NotPlainError("an object has another length")
+
+    def skip(self) -> None:
+        """Skip an object of a known class."""
+        (size,) = self.cursor.take(_REFERENCE)
+        self.cursor.bytes(_counted(size))
+
+    def named(self) -> tuple[str, str]:
+        """Read a TNamed: name and title."""
+        end = self.begin(1)
+        self.base()
+        name, title = self.cursor.text(), self.cursor.text()
+        self.end(end)
+        return name, title
+
+    def base(self) -> None:
+        """Read a TObject."""
+        _, _, bits = self.cursor.take(_OBJECT)
+        if bits & _REFERENCED:
+            self.cursor.bytes(2)
+
+    def features(self) -> None:
+        """Read a TIOFeatures, and require that it changes nothing about baskets."""
+        start = self.cursor.at
+        self.skip()
+        if self.cursor.data[self.cursor.at - 1] or self.cursor.at == start:
+            raise NotPlainError("baskets in another form")
+
+    def list(self) -> int:
+        """Begin a TObjArray; return its number of objects."""
+        self.begin(3)
+        self.base()
+        self.cursor.text()
+        number, _ = self.cursor.take(_LIST)
+        return int(number)
+
+    def object(self) -> tuple[str, int, int]:
+        """Begin an object of any class: its class, its own reference, and where it ends."""
+        start = self.cursor.at
+        size, tag = self.cursor.take(_POINTER)
+        if tag == _NEW_CLASS:
+            stop = self.cursor.data.index(b"\0", self.cursor.at)
+            kind = self.cursor.bytes(stop - self.cursor.at).decode()
+            self.cursor.bytes(1)
+            self.classes[start + _REFERENCE.size + self.key + _SHIFT] = kind
+        elif tag & _KNOWN_CLASS:
+            kind = self.classes[tag & ~_KNOWN_CLASS]
+        else:
+            raise NotPlainError("an object that was there before")
+        end = start + _REFERENCE.size + _counted(size)
+        return kind, start + self.key + _SHIFT, end
+
+    def array(self, kind: str, length: int) -> Array:
+        """Read an array after the byte that says whether there is one."""
+        dtype = np.dtype(kind)
+        self.cursor.bytes(1)
+        data = self.cursor.bytes(length * dtype.itemsize)
+        return np.frombuffer(data, dtype).astype(dtype.newbyteorder("="))
+
+
+def _counted(size: int) -> int:
+    """Return a number of bytes without its mark."""
+    if size == _NEW_CLASS or not size & _COUNTED:
+        raise NotPlainError("an object without its length")
+    return size & ~_COUNTED

@@ -1,0 +1,214 @@
+"""A partition's Parquet file, with the levels of a collection encoded once for all its fields.
+
+Arrow computes and encodes for each field of a collection anew which object belongs to which event,
+which takes longer than anything else about writing. So Arrow encodes the values of each column
+alone, as a file in memory without compression; here levels are put before them, the page is
+compressed, and the parts are put together. The schema and all else in the footer are Arrow's, from
+a file without rows. 25,000 events of the e/g menu, 55 columns, processor time in ms:
+
+============================  =====  ====
+                              Arrow  here
+============================  =====  ====
+values and dictionaries          48    48
+levels                           59     2
+zstd, checksums, all else        30    41
+all                             137    91
+============================  =====  ====
+
+The file is 1.3 % smaller, since Arrow limits pages to 20,000 events and adds an index of them,
+which nothing uses. Reading takes as long as before.
+
+::
+
+    PAR1 | of each row group, of each column: dictionary page if it has one, data page | footer
+
+Each column has one data page in a row group, see `skim.page`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import struct
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from schemas.event_schema import EventSchema
+from schemas.events import Array, Events
+from schemas.pages import MAGIC
+from schemas.parquet import leaf, leaves, to_table
+from skim.page import (
+    ONE_PAGE,
+    PLAIN,
+    RLE,
+    Encoded,
+    Levels,
+    data_page,
+    dictionary_page,
+    encode_levels,
+    encode_values,
+)
+from skim.thrift import Value, binary, boolean, fields_of, i32, i64, record, sequence
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# of Parquet's Type and CompressionCodec
+# https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift
+_TYPES = {"BOOLEAN": 0, "INT32": 1, "INT64": 2, "FLOAT": 4, "DOUBLE": 5, "FIXED_LEN_BYTE_ARRAY": 7}
+_CODECS = {"none": 0, "snappy": 1, "gzip": 2, "zstd": 6, "lz4": 7}
+
+
+def write_parquet(
+    file: BinaryIO, events: Events, schema: EventSchema, options: dict[str, Any]
+) -> None:
+    """Write events; without any, with lists in objects, or with huge columns, Arrow does it all.
+
+    Parameters
+    ----------
+    file
+        Open and empty.
+    events
+        What to write.
+    schema
+        Of the dataset.
+    options
+        From `skim.encode.write_options`.
+
+    Raises
+    ------
+    DatasetError
+        If a collection has more objects than a partition can hold.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = to_table(events, schema)
+    nested = any(field.depth for _, found in schema.lists() for field in found.fields.values())
+    huge = any(values.nbytes > ONE_PAGE // 2 for _, values, _ in leaves(events, schema))
+    # older ones cannot be told to encode a column in one page
+    old = "max_rows_per_page" not in inspect.signature(pq.write_table).parameters
+    if nested or huge or old or not events.size:
+        pq.write_table(table, file, **options)
+        return
+    rows = options["row_group_size"]
+    method, level = options["compression"], options["compression_level"]
+    codec = None
+    if method != "none":
+        codec = pa.Codec("lz4_raw" if method == "lz4" else method, compression_level=level)
+    file.write(MAGIC)
+    groups: list[Value] = []
+    for start in range(0, events.size, rows):
+        stop = min(start + rows, events.size)
+        begin, chunks = file.tell(), []
+        for name, values, levels in _columns(events, schema, start, stop):
+            pages, chunk = _chunk(name, values, levels, options, codec, file.tell())
+            file.write(pages)
+            chunks.append(chunk)
+        groups.append(_row_group(chunks, stop - start, begin))
+    footer = _footer(table.schema, groups, events.size)
+    file.write(footer + struct.pack("<I", len(footer)) + MAGIC)
+
+
+def _columns(
+    events: Events, schema: EventSchema, start: int, stop: int
+) -> Iterator[tuple[str, Array, Levels]]:
+    """Iterate over path, values and levels of all columns of some events."""
+    for name, _ in schema.event_columns():
+        yield name, events.columns[name][start:stop], Levels(stop - start, b"")
+    for name, collection in schema.lists():
+        objects = events.collections[name]
+        first, last = int(objects.offsets[start]), int(objects.offsets[stop])
+        levels = encode_levels(np.diff(objects.offsets[start : stop + 1]))
+        for field in collection.fields:
+            values: Any = objects.fields[field]
+            yield leaf(name, field), values[first:last], levels
+
+
+class _Chunk(NamedTuple):
+    """A column of a row group, as the footer describes it.
+
+    Attributes
+    ----------
+    value
+        Its description.
+    packed, unpacked
+        Bytes of its pages with and without compression.
+    """
+
+    value: Value
+    packed: int
+    unpacked: int
+
+
+def _chunk(
+    name: str, values: Array, levels: Levels, options: dict[str, Any], codec: Any, position: int
+) -> tuple[bytes, _Chunk]:
+    """Encode a column of a row group, to be written at a position of the file."""
+    encoding = options["column_encoding"].get(name)
+    encoded = encode_values(values, name in options["use_dictionary"], encoding)
+    first, first_size = dictionary_page(encoded, codec)
+    second, second_size = data_page(encoded, levels, codec)
+    pages, unpacked = first + second, first_size + second_size
+    offsets = [(9, i64(position + len(first)))] + ([(11, i64(position))] if first else [])
+    used = {RLE, encoded.encoding} | ({PLAIN} if first else set())
+    value = record(
+        (1, i32(_TYPES[encoded.type])),
+        (2, sequence([i32(number) for number in sorted(used)])),
+        (3, sequence([binary(part.encode()) for part in name.split(".")])),
+        (4, i32(_CODECS[options["compression"]])),
+        (5, i64(levels.values)),
+        (6, i64(unpacked)),
+        (7, i64(len(pages))),
+        *offsets,
+        (12, _statistics(encoded, levels.values - len(values))),
+    )
+    return pages, _Chunk(record((2, i64(0)), (3, value)), len(pages), unpacked)
+
+
+def _statistics(encoded: Encoded, empty: int) -> Value:
+    """Return least and largest value, and how many events have none."""
+    found = encoded.statistics
+    fields = [(3, i64(empty))]
+    if found is not None and found.has_min_max:
+        least, largest = (_plain(value, encoded.type) for value in (found.min_raw, found.max_raw))
+        fields += [(5, binary(largest)), (6, binary(least))]
+        fields += [(7, boolean(True)), (8, boolean(True))]  # are exact
+    return record(*fields)
+
+
+def _plain(value: Any, kind: str) -> bytes:
+    """Return a value as it is stored without any encoding."""
+    match kind:
+        case "FIXED_LEN_BYTE_ARRAY":
+            return bytes(value)
+        case "INT32" | "INT64":
+            size = 4 if kind == "INT32" else 8
+            return (int(value) % (1 << 8 * size)).to_bytes(size, "little")
+    return struct.pack({"BOOLEAN": "<?", "FLOAT": "<f", "DOUBLE": "<d"}[kind], value)
+
+
+def _row_group(chunks: list[_Chunk], rows: int, position: int) -> Value:
+    """Describe a row group that begins at a position of the file."""
+    return record(
+        (1, sequence([chunk.value for chunk in chunks])),
+        (2, i64(sum(chunk.unpacked for chunk in chunks))),
+        (3, i64(rows)),
+        (5, i64(position)),
+        (6, i64(sum(chunk.packed for chunk in chunks))),
+    )
+
+
+def _footer(schema: pa.Schema, groups: list[Value], rows: int) -> bytes:
+    """Return the footer of a file that Arrow writes without rows, with these row groups."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    output = pa.BufferOutputStream()
+    pq.write_table(schema.empty_table(), output)
+    empty = output.getvalue().to_pybytes()
+    length = int.from_bytes(empty[-8:-4], "little")
+    fields = fields_of(empty[-8 - length : -8])
+    fields |= {3: i64(rows), 4: sequence(groups)}
+    return record(*sorted(fields.items()))[1]

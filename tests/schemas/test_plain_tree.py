@@ -1,0 +1,131 @@
+"""Trees described without uproot: as uproot describes them, or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+
+from schemas.columnar import open_tree
+from schemas.errors import InputError
+from schemas.ntuple import NtupleFormat
+from schemas.plain_file import NotPlainError, open_plain
+from schemas.plain_tree import open_plain_tree
+from schemas.root_files import open_file
+from schemas.trees import probe
+
+REPOSITORY = Path(__file__).parents[2]
+FORM = NtupleFormat(name="own", tree="Events")
+LISTS = ak.Array([[1.5, 2.5], [], [3.5]])
+
+
+def write(path: Path, tree: str = "Events", **branches: Any) -> Path:
+    with uproot.recreate(path) as file:
+        made = file.mktree(tree, {name: array.type for name, array in branches.items()})
+        made.extend(branches)
+    return path
+
+
+def require_same(path: Path, name: str = "Events") -> None:
+    """Compare all that is said of a tree with what uproot says."""
+    file = open_plain(str(path))
+    found = open_plain_tree(file, name)
+    with open_file(str(path)) as (opened, classes):
+        expected = open_tree(opened, name, classes[name])
+        assert (file.uuid, file.size) == (str(opened.file.uuid), opened.file.source.num_bytes)
+        assert file.classes == classes
+        assert (found.entries, found.clusters) == (expected.entries, expected.clusters)
+        branches = expected.branches()
+        assert found.branches() == [replace(branch, typename="") for branch in branches]
+        paths = [branch.path for branch in branches]
+        numbers, theirs = found.numbers(paths), expected.numbers(paths)
+        assert numbers.keys() == theirs.keys()
+        for own, other in ((numbers[path], theirs[path]) for path in paths):
+            assert (own.dtype, own.jagged) == (other.dtype, other.jagged)
+            for mine, known in zip(
+                (own.seeks, own.sizes, own.entries),
+                (other.seeks, other.sizes, other.entries),
+                strict=True,
+            ):
+                assert np.array_equal(mine, known)
+
+
+def refuse(path: Path) -> str:
+    with pytest.raises(NotPlainError) as error:
+        open_plain_tree(open_plain(str(path)), "Events")
+    return str(error.value)
+
+
+def test_synthetic_ntuples(ntuples: list[Path]) -> None:
+    require_same(ntuples[0])
+
+
+@pytest.mark.parametrize("name", ["doubleele_0", "doubleele_1", "nugun_0"])
+def test_reference_ntuples(name: str) -> None:
+    require_same(REPOSITORY / "tests" / "data" / "eg" / f"{name}.root")
+
+
+@pytest.mark.parametrize(
+    "dtype", ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64",
+              "float32", "float64"],
+)  # fmt: skip
+def test_every_type(dtype: str, tmp_path: Path) -> None:
+    values = ak.values_astype(LISTS, dtype)
+    path = write(tmp_path / "types.root", one=ak.Array(np.arange(3).astype(dtype)), many=values)
+    require_same(path)
+
+
+def test_tree_without_entries(tmp_path: Path) -> None:
+    with uproot.recreate(tmp_path / "empty.root") as file:
+        file.mktree("Events", {"pt": "float32"})
+    require_same(tmp_path / "empty.root")
+
+
+def test_several_clusters_and_trees(tmp_path: Path) -> None:
+    with uproot.recreate(tmp_path / "two.root") as file:
+        tree = file.mktree("Events", {"pt": LISTS.type.content, "run": "int32"})
+        for _ in range(15):  # more than there is room for at first
+            tree.extend({"pt": LISTS, "run": np.arange(3)})
+        file.mktree("Runs", {"run": "int32"}).extend({"run": [1]})
+        file["note"] = "text"
+    require_same(tmp_path / "two.root")
+    require_same(tmp_path / "two.root", "Runs")
+
+
+def test_arrays_of_fixed_length_are_left_to_uproot(tmp_path: Path) -> None:
+    path = write(tmp_path / "fixed.root", p4=ak.Array(np.zeros((3, 4), np.float32)))
+    assert refuse(path) == "an array of fixed length"
+    assert probe(str(path), FORM).entries == 3
+
+
+def test_folders_are_left_to_uproot(tmp_path: Path) -> None:
+    path = write(tmp_path / "folder.root", "folder/Events", pt=LISTS)
+    assert "folder" in refuse(path)
+
+
+@pytest.mark.parametrize("length", [0, 40, 300, 1000])
+def test_what_is_cut_off_is_left_to_uproot(length: int, tmp_path: Path) -> None:
+    path = write(tmp_path / "cut.root", pt=LISTS)
+    path.write_bytes(path.read_bytes()[:length])
+    refuse(path)
+    with pytest.raises(InputError, match="cut"):
+        probe(str(path), FORM)
+
+
+def test_damage_is_left_to_uproot_or_changes_no_structure(tmp_path: Path) -> None:
+    """No changed byte of what describes a tree leads to any other error."""
+    path = write(tmp_path / "damaged.root", pt=LISTS)
+    whole = path.read_bytes()
+    key = open_plain(str(path)).keys["Events"]
+    for position in range(key.seek, key.seek + key.size, 3):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x41]) + whole[position + 1 :])
+        try:
+            described = open_plain_tree(open_plain(str(path)), "Events")
+        except NotPlainError:
+            continue
+        assert len(described.branches()) == 2
