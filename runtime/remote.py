@@ -110,6 +110,9 @@ class RemoteTarget:
                 if not TEMPORARY.fullmatch(path.name):
                     self._put(path, f"{folder}/{path.name}")
 
+    def flush_names(self, folder: str) -> None:
+        """Do nothing: the server decides when names are on disk."""
+
     def replace(self, name: str, content: bytes, *, flush: bool = True) -> None:  # noqa: ARG002
         """Write a small file in one step, or two; the server decides when it is on disk."""
         self._put(content, name)

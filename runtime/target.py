@@ -65,7 +65,11 @@ class Target(Protocol):
         When the block ends, each file in it that `replace_file` named is whole and on disk in
         ``folder`` under the same name. Where one of that name was, which no manifest lists, the
         new one replaces it. If the block raises, nothing is added that was not complete.
+        Unless `replace_file` flushed it, a power cut may take the name away until `flush_names`.
         """
+
+    def flush_names(self, folder: str) -> None:
+        """Wait until the names of all files in a folder are on disk; for all of them at once."""
 
     def replace(self, name: str, content: bytes, *, flush: bool = True) -> None:
         """Write a small file: whoever looks sees the old content, or the new one whole.
@@ -213,6 +217,11 @@ class LocalTarget:
         with writing(self.describe(folder)):
             _make_folder(path)
             yield path
+
+    def flush_names(self, folder: str) -> None:
+        """Wait until the names of all files in a folder are on disk."""
+        with contextlib.suppress(OSError):  # some network file systems cannot sync a folder
+            sync(self._path(folder))
 
     def replace(self, name: str, content: bytes, *, flush: bool = True) -> None:
         """Write a small file in one step."""

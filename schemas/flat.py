@@ -28,7 +28,7 @@ import numpy as np
 from schemas.errors import DatasetError
 from schemas.events import Array, Coded
 from schemas.pages import Page
-from schemas.thrift import BINARY, I32, I64, LIST, STRUCT, array, integer, read_varint, struct
+from schemas.thrift import Value, binary, i32, i64, read_varint, record, sequence
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -42,7 +42,7 @@ _PLAIN, _RLE = 0, 3
 _CODED = (2, 8)  # with a dictionary; 2 is the older number
 _DATA_PAGE, _DICTIONARY_PAGE = 0, 2
 _REQUIRED = _UNCOMPRESSED = 0
-_NAME = b"values"
+_NAME = binary(b"values")
 _MAGIC = b"PAR1"
 
 
@@ -192,18 +192,19 @@ class _Flat:
     def add_dictionary(self, values: Array) -> None:
         """Add the page of the dictionary, the first one."""
         self._dictionary_start = self._size
-        about = struct((1, I32, len(values)), (2, I32, _PLAIN))
-        self._add(_DICTIONARY_PAGE, (7, STRUCT, about), memoryview(values.tobytes()))
+        about = record((1, i32(len(values))), (2, i32(_PLAIN)))
+        self._add(_DICTIONARY_PAGE, (7, about), memoryview(values.tobytes()))
 
     def add_values(self, encoded: memoryview, number: int) -> None:
         """Add a page of values."""
         self._values_start = self._values_start or self._size
         self._rows += number
-        about = struct((1, I32, number), (2, I32, self._encoding), (3, I32, _RLE), (4, I32, _RLE))
-        self._add(_DATA_PAGE, (5, STRUCT, about), encoded)
+        about = record((1, i32(number)), (2, i32(self._encoding)), (3, i32(_RLE)), (4, i32(_RLE)))
+        self._add(_DATA_PAGE, (5, about), encoded)
 
-    def _add(self, kind: int, about: tuple[int, int, bytes], data: memoryview) -> None:
-        header = struct((1, I32, kind), (2, I32, len(data)), (3, I32, len(data)), about)
+    def _add(self, kind: int, about: tuple[int, Value], data: memoryview) -> None:
+        size = i32(len(data))
+        _, header = record((1, i32(kind)), (2, size), (3, size), about)
         self._parts += [header, data]
         self._size += len(header) + len(data)
 
@@ -212,27 +213,32 @@ class _Flat:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        start, size = len(_MAGIC), self._size - len(_MAGIC)
-        encodings = [integer(number) for number in sorted({_PLAIN, _RLE, self._encoding})]
-        about: list[tuple[int, int, int | bytes]] = [
-            (1, I32, self._kind), (2, LIST, array(I32, encodings)),
-            (3, LIST, array(BINARY, [_NAME])), (4, I32, _UNCOMPRESSED), (5, I64, self._rows),
-            (6, I64, size), (7, I64, size), (9, I64, self._values_start),
-        ]  # fmt: skip
-        if self._dictionary_start:
-            about.append((11, I64, self._dictionary_start))
-        chunk = struct((2, I64, start), (3, STRUCT, struct(*about)))
-        root = struct((4, BINARY, b"schema"), (5, I32, 1))
-        column = struct((1, I32, self._kind), (3, I32, _REQUIRED), (4, BINARY, _NAME))
-        group = struct((1, LIST, array(STRUCT, [chunk])), (2, I64, size), (3, I64, self._rows))
-        footer = struct(
-            (1, I32, 2), (2, LIST, array(STRUCT, [root, column])), (3, I64, self._rows),
-            (4, LIST, array(STRUCT, [group])),
-        )  # fmt: skip
+        footer = self._footer()
         end = [footer, len(footer).to_bytes(4, "little"), _MAGIC]
         with pq.ParquetFile(pa.py_buffer(b"".join([*self._parts, *end]))) as file:
             values: Array = whole(file.read(use_threads=False).column(0)).to_numpy()
         return values
+
+    def _footer(self) -> bytes:
+        size, rows, kind = i64(self._size - len(_MAGIC)), i64(self._rows), i32(self._kind)
+        about = [
+            (1, kind),
+            (2, sequence([i32(number) for number in sorted({_PLAIN, _RLE, self._encoding})])),
+            (3, sequence([_NAME])),
+            (4, i32(_UNCOMPRESSED)),
+            (5, rows),
+            (6, size),
+            (7, size),
+            (9, i64(self._values_start)),
+        ]
+        if self._dictionary_start:
+            about.append((11, i64(self._dictionary_start)))
+        chunk = record((2, i64(len(_MAGIC))), (3, record(*about)))
+        root = record((4, binary(b"schema")), (5, i32(1)))
+        column = record((1, kind), (3, i32(_REQUIRED)), (4, _NAME))
+        group = record((1, sequence([chunk])), (2, size), (3, rows))
+        fields = (1, i32(2)), (2, sequence([root, column])), (3, rows), (4, sequence([group]))
+        return record(*fields)[1]
 
 
 def _cut_levels(

@@ -65,9 +65,12 @@ def extend_record(present: SampleRecord, new: New) -> SampleRecord:
         if position.get(url, -1) >= first
     ]
     partitions.sort(key=number_of)
+    parts: dict[int, list[Partition]] = {position[source.url]: [] for source in added}
+    for part in partitions:
+        parts[part.source].append(part)
     for source in added:
-        parts = [part for part in partitions if part.source == position[source.url]]
-        _check_conservation(source.url, parts, new.planned.get(source.url, 0))
+        planned = new.planned.get(source.url, 0)
+        _check_conservation(source.url, parts[position[source.url]], planned)
     left_out = {skipped.url: skipped for skipped in present.skipped} | left_out
     return SampleRecord(
         sources=sources,
@@ -114,10 +117,15 @@ def check_unchanged(sources: Iterable[Source]) -> None:
 
 
 def write_manifest(target: Target, manifest: Manifest) -> bool:
-    """Make a manifest that of the dataset; tell whether it was another one."""
+    """Make a manifest that of the dataset; tell whether it was another one.
+
+    What it lists is on disk by then: the partitions by themselves, their names by this.
+    """
     content = manifest.to_json().encode()
     if target.read(MANIFEST, MAX_BYTES) == content:
         return False
+    for name in manifest.samples:
+        target.flush_names(f"sample={name}")
     target.replace(MANIFEST, content)
     return True
 

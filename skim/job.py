@@ -166,13 +166,16 @@ def prepare(
     expected = {key_of(where): origins[where.sample, where.ntuple.url] for where in ranges}
     first = first_numbers(old)
     receipts = usable_receipts(target, receipts, expected, first)
+    numbered = number_ranges(ranges, receipts, first)
+    ntuples = {where.ntuple.url: where.ntuple for where, _ in numbered}
+    inputs = {url: opened.input(ntuple) for url, ntuple in ntuples.items()}  # 20 kB each
     tasks = [
         SkimTask(
             where.sample, number, origins[where.sample, where.ntuple.url],
-            opened.input(where.ntuple), where.start, where.stop, plan.recipe,
+            inputs[where.ntuple.url], where.start, where.stop, plan.recipe,
             config.storage, target, stamp, on_error,
         )
-        for where, number in number_ranges(ranges, receipts, first)
+        for where, number in numbered
     ]  # fmt: skip
     return SkimJob(
         target, plan.recipe, configuration, stamp, samples, sources, opened.skipped,

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from schemas.events import Array
-from schemas.pages import MAGIC, read_struct
-from skim.thrift import Value, boolean, i32, record, unsigned
+from schemas.pages import MAGIC
+from schemas.thrift import Value, boolean, i32, read_struct, record, unsigned
 
 # of Parquet's Encoding and PageType
 # https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift

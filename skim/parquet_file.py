@@ -38,6 +38,7 @@ from schemas.event_schema import EventSchema
 from schemas.events import Array, Events
 from schemas.pages import MAGIC
 from schemas.parquet import leaf, leaves, to_table
+from schemas.thrift import Value, binary, boolean, fields_of, i32, i64, record, sequence
 from skim.page import (
     ONE_PAGE,
     PLAIN,
@@ -49,7 +50,6 @@ from skim.page import (
     encode_levels,
     encode_values,
 )
-from skim.thrift import Value, binary, boolean, fields_of, i32, i64, record, sequence
 
 if TYPE_CHECKING:
     import pyarrow as pa

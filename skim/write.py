@@ -37,6 +37,9 @@ def write_partition(
 ) -> tuple[Path, str, str]:
     """Write one partition: under a temporary name, flushed, then renamed.
 
+    A power cut may take the new name away until the folder is flushed: once for all partitions,
+    before a manifest lists them. A receipt of an earlier run counts only if the name is there.
+
     Returns
     -------
     path
@@ -50,7 +53,7 @@ def write_partition(
     path = folder / f"part-{index:05d}-{content[:8]}.parquet"
     folder.mkdir(parents=True, exist_ok=True)
     options = write_options(events, schema, storage)
-    with replace_file(path) as temporary:
+    with replace_file(path, flush=False) as temporary:
         with temporary.open("wb") as file:
             write_parquet(file, events, schema, options)
         sync(temporary)

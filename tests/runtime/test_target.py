@@ -37,6 +37,13 @@ class TargetContract:
         assert target.names("folder") == ["file"]
         assert target.names() == ["folder"]
 
+    def test_names_are_flushed_and_those_of_no_folder_too(self, target: Target) -> None:
+        target.replace("folder/file", b"1", flush=False)
+        target.flush_names("folder")
+        target.flush_names("nowhere")
+        assert target.names() == ["folder"]
+        assert target.read("folder/file", 10) == b"1"
+
     def test_too_large_a_file_is_refused(self, target: Target) -> None:
         target.replace("file", b"12345")
         assert target.read("file", 5) == b"12345"
