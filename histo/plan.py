@@ -95,8 +95,11 @@ def make_plan(config: HistoConfig, schema: EventSchema, modules: Collection[str]
     planner = _Planner(config, schema, modules)
     bookings = tuple(planner.booking(entry) for entry in entries)
     derivations = planner.binder.derivations
-    for entry, booking in zip(entries, bookings, strict=True):
-        check_depth(booking.nodes(), f"histogram {entry.name!r}", location_of(entry.key))
+    checked: set[int] = set()
+    for entry, booking in zip(entries, bookings, strict=True):  # which share most of their nodes
+        new = [node for node in booking.nodes() if id(node) not in checked]
+        check_depth(new, f"histogram {entry.name!r}", location_of(entry.key))
+        checked.update(map(id, new))
     for derivation in derivations.values():
         check_depth(derivation.nodes(), f"collection {derivation.name!r}")
     nodes = [node for booking in bookings for node in booking.nodes()]
