@@ -91,8 +91,9 @@ def number_branch(branch: Any, path: str) -> NumberBranch | None:
         path,
         dtype,
         jagged,
-        np.asarray(branch.member("fBasketSeek"))[:baskets],
-        np.asarray(branch.member("fBasketBytes"))[:baskets],
+        # copies: uproot's arrays are views of all that it has read of the file, some 500 kB
+        np.array(branch.member("fBasketSeek")[:baskets]),
+        np.array(branch.member("fBasketBytes")[:baskets]),
         np.asarray(branch.entry_offsets),
     )
 

@@ -140,7 +140,15 @@ class PlainTree:
         """Return where the baskets of some branches are."""
         chosen = {path: self._branches[path] for path in paths}
         return {
-            path: NumberBranch(path, b.dtype, b.counter is not None, b.seeks, b.sizes, b.entries)
+            # copies: what is left of a slice would keep the rest of its array
+            path: NumberBranch(
+                path,
+                b.dtype,
+                b.counter is not None,
+                b.seeks.copy(),
+                b.sizes.copy(),
+                b.entries.copy(),
+            )
             for path, b in chosen.items()
         }
 
