@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +16,7 @@ from runtime.execute import run_tasks
 from runtime.files import expand, is_url
 from runtime.scheduler import Scheduler
 from schemas.errors import ConfigError, InputError, UsageError, nearest
-from schemas.grouping import Layout, Pair
+from schemas.grouping import Layout, Pair, share_layout
 from schemas.load import location_of
 from schemas.manifest import Skipped
 from schemas.ntuple import NtupleFormat
@@ -139,10 +139,14 @@ class _Attempt:
     form: NtupleFormat
     on_error: OnError
     wanted: frozenset[Pair] | None = None
+    first: Layout | None = None
 
     def __call__(self, url: str) -> Ntuple | InputError:
         try:
-            return probe(url, self.form, self.wanted)
+            found = probe(url, self.form, self.wanted)
+            if self.first is None:
+                return found
+            return replace(found, layout=share_layout(found.layout, self.first))
         except InputError as error:
             if self.on_error == "fail":
                 raise
@@ -250,7 +254,8 @@ def _probe(
             [first] = run_tasks(attempt, [url], scheduler=scheduler, progress=advance)
             outcomes[url] = first
             if isinstance(first, Ntuple):
-                attempt = _Attempt(form, on_error, _wanted(config, form, first))
+                wanted = _wanted(config, form, first)
+                attempt = _Attempt(form, on_error, wanted, first.layout)
                 break
         rest = listed[len(outcomes) :]
         tried = run_tasks(attempt, rest, scheduler=scheduler, progress=advance)
