@@ -11,6 +11,7 @@ from histo.plan import Plan
 from schemas.event_schema import EventSchema
 from schemas.events import Events, Objects, decoded
 from schemas.parquet import read_events
+from schemas.small import SMALL, read_together
 from schemas.tally import step
 
 EVENTS_PER_BLOCK = 16_384
@@ -41,6 +42,8 @@ class PartitionBlock:
         How many of them to take, from the first on.
     events_read
         Number of events that these are what the skim left of.
+    bytes
+        Size of the file, as the manifest says.
     """
 
     path: str
@@ -49,6 +52,12 @@ class PartitionBlock:
     footer: str
     events: int
     events_read: int
+    bytes: int
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is taken whole and may be read with others."""
+        return self.bytes <= SMALL and self.events == self.rows
 
     def load(self, plan: Plan) -> Events:
         """Read what a plan needs of the partition.
@@ -90,6 +99,9 @@ class PartitionsBlock:
             If one is damaged.
         """
         with step("read"):
+            if len(self.parts) > 1 and all(part.is_small for part in self.parts):
+                schema = self.parts[0].schema
+                return read_together(self.parts, schema, plan.columns, plan.collections)
             return concatenate([part.load(plan) for part in self.parts])
 
 

@@ -102,7 +102,11 @@ class Datasets:
                         )
                     read = events
                 path = join(dataset.path, partition.path)
-                blocks.append(PartitionBlock(path, schema, rows, partition.footer, events, read))
+                blocks.append(
+                    PartitionBlock(
+                        path, schema, rows, partition.footer, events, read, partition.bytes
+                    )
+                )
         return group_partitions(blocks)
 
     def provenance(self) -> dict[str, Any]:

@@ -16,9 +16,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.errors import DatasetError
 from schemas.remote import prefetch_columns
@@ -52,6 +51,11 @@ _ENCODINGS = {
     6: "DELTA_LENGTH_BYTE_ARRAY", 7: "DELTA_BYTE_ARRAY", 8: "RLE_DICTIONARY",
     9: "BYTE_STREAM_SPLIT",
 }  # fmt: skip
+
+
+# what the header of a page has, and what is said in it of its kind
+_FIELDS = {_DATA_PAGE: {1, 2, 3, 4, 5}, _DICTIONARY_PAGE: {1, 2, 3, 4, 7}}
+_FIELDS_ABOUT = {_DATA_PAGE: {1, 2, 3, 4}, _DICTIONARY_PAGE: {1, 2, 3}}
 
 
 @contextmanager
@@ -91,13 +95,39 @@ def open_partition(
         open_source(path) as source,
         pa.OSFile(source) if isinstance(source, str) else pa.PythonFile(source, "r") as file,
     ):
-        tail = _read_tail(file, path)
-        if _digest(tail) != footer:
-            raise DatasetError(f"{path}: is damaged: its footer is not as it was written")
-        metadata = pq.read_metadata(pa.BufferReader(tail))
-        _check_claims(_chunks(metadata, columns, path), metadata.num_rows, file.size(), path)
+        metadata = pq.read_metadata(pa.BufferReader(check_footer(file, footer, path)))
+        check_claims(metadata, find_columns(metadata, columns, path), file.size(), path)
         prefetch_columns(source, metadata, columns)
         yield file, metadata
+
+
+class Memory:
+    """A small file that was read whole: two calls less to the system for each of its pages."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def size(self) -> int:
+        """Return the number of bytes."""
+        return len(self.content)
+
+    def read_at(self, size: int, position: int) -> bytes:
+        """Return bytes from a position on."""
+        return self.content[position : position + size]
+
+
+def check_footer(file: Any, footer: str, path: str) -> bytes:
+    """Return the end of a Parquet file, which is as it was written.
+
+    Raises
+    ------
+    DatasetError
+        If it has another digest.
+    """
+    tail = _read_tail(file, path)
+    if _digest(tail) != footer:
+        raise DatasetError(f"{path}: is damaged: its footer is not as it was written")
+    return tail
 
 
 def footer_digest(path: str) -> str:
@@ -128,18 +158,26 @@ def _read_tail(file: Any, path: str) -> bytes:
     return tail[-length:] if length <= len(tail) else file.read_at(length, size - length)
 
 
-Chunks = list[tuple[str, Any]]
+def find_columns(metadata: pq.FileMetaData, columns: Sequence[str], path: str) -> dict[str, int]:
+    """Return the position of some columns in a file; files of one schema share them.
 
-
-def _chunks(metadata: pq.FileMetaData, columns: Sequence[str], path: str) -> Chunks:
-    """List the pieces of columns, one for each row group, by the path of the column."""
+    Raises
+    ------
+    DatasetError
+        If one is missing.
+    """
     names = metadata.schema
     positions = {names.column(i).path: i for i in range(metadata.num_columns)}
     missing = [_shown(name) for name in columns if name not in positions]
     if missing:
         raise DatasetError(f"{path}: has no column {', '.join(missing)}")
+    return {name: positions[name] for name in columns}
+
+
+def _chunks(metadata: pq.FileMetaData, columns: Mapping[str, int]) -> Iterator[tuple[str, Any]]:
+    """Iterate over the pieces of columns, one for each row group, by the path of the column."""
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-    return [(name, group.column(positions[name])) for name in columns for group in groups]
+    return ((name, group.column(at)) for name, at in columns.items() for group in groups)
 
 
 def _shown(column: str) -> str:
@@ -147,12 +185,21 @@ def _shown(column: str) -> str:
     return column.replace(".list.element", "")
 
 
-def _check_claims(chunks: Chunks, rows: int, size: int, path: str) -> None:
-    """Refuse what would take more memory than a file of this size can be meant to."""
+def check_claims(
+    metadata: pq.FileMetaData, columns: Mapping[str, int], size: int, path: str
+) -> None:
+    """Refuse what would take more memory than a file of this size can be meant to.
+
+    Raises
+    ------
+    DatasetError
+        If the columns do.
+    """
+    rows = metadata.num_rows
     claimed = 8 * rows + sum(
         # a value, and levels of repetition and definition
         12 * chunk.num_values + chunk.total_uncompressed_size + chunk.total_compressed_size
-        for _, chunk in chunks
+        for _, chunk in _chunks(metadata, columns)
     )
     if claimed > MAX_DECODED + MAX_RATIO * size:
         raise DatasetError(
@@ -161,8 +208,7 @@ def _check_claims(chunks: Chunks, rows: int, size: int, path: str) -> None:
         )
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(NamedTuple):
     """Where a page is, and what its header says of it.
 
     Attributes
@@ -191,7 +237,7 @@ class Page:
 
 
 def check_pages(
-    file: Any, metadata: pq.FileMetaData, columns: Sequence[str], path: str
+    file: Any, metadata: pq.FileMetaData, columns: Mapping[str, int], path: str
 ) -> dict[str, list[list[Page]]]:
     """Compare the headers of all pages of some columns with the footer.
 
@@ -200,7 +246,7 @@ def check_pages(
     file, metadata
         From `open_partition`.
     columns
-        Paths of Parquet columns.
+        From `find_columns`.
     path
         Of the file, for messages.
 
@@ -215,7 +261,7 @@ def check_pages(
         If a header says anything else than the footer, or a page has no checksum.
     """
     found: dict[str, list[list[Page]]] = {name: [] for name in columns}
-    for name, chunk in _chunks(metadata, columns, path):
+    for name, chunk in _chunks(metadata, columns):
         pages: list[Page] = []
         problem = _check_chunk(file, chunk, pages)
         if problem:
@@ -233,12 +279,13 @@ def _check_chunk(file: Any, chunk: Any, pages: list[Page]) -> str:
     if not 0 <= position <= stop <= file.size():
         return "it is not inside the file"
     uncompressed = values = 0
+    encodings = chunk.encodings
     while position < stop:
         try:
             size, header = _read_header(file, position, stop)
         except (IndexError, ValueError):
             return "the header of a page cannot be read"
-        problem = _check_header(header, chunk.encodings)
+        problem = _check_header(header, encodings)
         if problem:
             return problem
         dictionary = header[1] == _DICTIONARY_PAGE
@@ -257,18 +304,18 @@ def _check_chunk(file: Any, chunk: Any, pages: list[Page]) -> str:
 
 
 def _check_header(header: Mapping[int, Any], encodings: Sequence[str]) -> str:
-    if not all(isinstance(header.get(number), int) for number in (1, 2, 3, 4)):
+    if not _are_integers(header, 1, 2, 3, 4):
         return "a page has no sizes, or no checksum"
     if min(header[2], header[3]) < 0:
         return "a page has a negative size"
-    kind, about = header[1], header.get(5 if header[1] == _DATA_PAGE else 7)
+    kind = header[1]
+    about = header.get(5 if kind == _DATA_PAGE else 7)
     if kind not in (_DATA_PAGE, _DICTIONARY_PAGE) or not isinstance(about, dict):
         return "a page is of an unknown kind"
-    if not all(isinstance(about.get(number), int) for number in (1, 2)) or about[1] < 0:
+    if not _are_integers(about, 1, 2) or about[1] < 0:
         return "a page has no number of values, or no encoding"
-    stored = {_DATA_PAGE: {1, 2, 3, 4}, _DICTIONARY_PAGE: {1, 2, 3}}[kind]
     # statistics, which are field 5, repeat what decides nothing here
-    if header.keys() - {1, 2, 3, 4, 5 if kind == _DATA_PAGE else 7} or about.keys() - {5} != stored:
+    if header.keys() - _FIELDS[kind] or about.keys() - {5} != _FIELDS_ABOUT[kind]:
         return "the header of a page has other fields than Arrow writes"
     if kind == _DICTIONARY_PAGE and about[3] is not False:
         return "a dictionary claims to be sorted"
@@ -277,6 +324,10 @@ def _check_header(header: Mapping[int, Any], encodings: Sequence[str]) -> str:
     if kind == _DATA_PAGE and not about.get(3) == about.get(4) == _RLE:
         return "the levels of a page have an unknown encoding"
     return ""
+
+
+def _are_integers(fields: Mapping[int, Any], *numbers: int) -> bool:
+    return set(map(type, map(fields.get, numbers))) == {int}
 
 
 def _read_header(file: Any, position: int, stop: int) -> tuple[int, dict[int, Any]]:

@@ -6,7 +6,9 @@ leaf is an offsets array and a value array, which NumPy views without a copy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from schemas.errors import DatasetError, RemoteError
 from schemas.event_schema import EVENT, Collection, EventSchema, Field, cheapest
 from schemas.events import Array, Coded, Events, Objects, Ragged, Values
 from schemas.flat import choose_flat, read_flat, whole
-from schemas.pages import check_pages, open_partition
+from schemas.pages import check_pages, find_columns, open_partition
 from schemas.tally import count
 
 if TYPE_CHECKING:
@@ -158,53 +160,127 @@ def read_events(
         If the file is missing or damaged anywhere in what is read of it, or does not hold what the
         manifest says.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    wanted: dict[str, list[str]] = {name: [] for name in sorted(set(collections))}
-    for collection, field in sorted(set(columns)):
-        wanted.setdefault(collection, []).append(field)
-    event_columns = wanted.pop(EVENT, [])
-    for name, fields in wanted.items():
-        fields.extend([] if fields else [cheapest(schema.collections[name].fields)])
-    paths = event_columns + [
-        leaf(name, field, schema.collections[name].fields[field].depth)
-        for name in wanted
-        for field in wanted[name]
-    ]
-    singles = {name: field.dtype for name, field in schema.event_columns()}
-    expected = {name: pa.from_numpy_dtype(singles[name]) for name in event_columns}
-    for name, fields in wanted.items():
-        known = schema.collections[name].fields
-        expected |= {f"{name}.{field}": _number_type(known[field]) for field in fields}
+    wanted = Wanted.choose(schema, columns, collections)
+    paths = wanted.paths
+    with reading_partition(path), open_partition(path, footer, paths) as (source, metadata):
+        wanted.check_rows(metadata, rows, path)
+        with pq.ParquetFile(source, metadata=metadata, page_checksum_verification=True) as file:
+            wanted.check_types(file.schema_arrow, path)
+            pages = check_pages(source, metadata, find_columns(metadata, paths, path), path)
+            size = rows if events is None else min(events, rows)
+            chosen = choose_flat(metadata, pages) if coded and size == rows else {}
+            flat = read_flat(source, metadata, chosen, pages, path)
+            table = _read_table(file, [p for p in paths if p not in flat], rows, size)
+            count("bytes_read", _stored_bytes(metadata, set(paths)))
+    return wanted.to_events(table, size, flat)
+
+
+@contextmanager
+def reading_partition(path: str) -> Iterator[None]:
+    """Turn what Arrow and the system say of a file into an error that names it.
+
+    Raises
+    ------
+    DatasetError
+        For any of their errors.
+    """
+    import pyarrow as pa
+
     try:
-        with open_partition(path, footer, paths) as (source, metadata):
-            if metadata.num_rows != rows:
-                found = metadata.num_rows
-                raise DatasetError(f"{path}: {found} events, and the manifest says {rows}")
-            with pq.ParquetFile(source, metadata=metadata, page_checksum_verification=True) as file:
-                # of the file: a table of some of a collection's fields loses "not null" on the way
-                _check_types(dict(_stored_types(file.schema_arrow)), expected, path)
-                pages = check_pages(source, metadata, paths, path)
-                size = rows if events is None else min(events, rows)
-                chosen = choose_flat(metadata, pages) if coded and size == rows else {}
-                flat = read_flat(source, metadata, chosen, pages, path)
-                table = _read_table(file, [p for p in paths if p not in flat], rows, size)
-                count("bytes_read", _stored_bytes(metadata, set(paths)))
+        yield
     except RemoteError:
         raise
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read: {error}") from error
-    return Events(
-        size,
-        {
-            name: _objects(
-                table, name, {f: schema.collections[name].fields[f] for f in fields}, flat
-            )
-            for name, fields in wanted.items()
-        },
-        {name: _values(whole(table.column(name))) for name in event_columns},
-    )
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to read of partitions of one schema.
+
+    Attributes
+    ----------
+    columns
+        Names of event-level columns.
+    fields
+        Those of each collection, at least one.
+    paths
+        Of all their Parquet columns.
+    types
+        Which they have to have.
+    """
+
+    columns: Sequence[str]
+    fields: Mapping[str, Mapping[str, Field]]
+    paths: Sequence[str]
+    types: Mapping[str, pa.DataType]
+
+    @classmethod
+    def choose(
+        cls,
+        schema: EventSchema,
+        columns: Iterable[tuple[str, str]],
+        collections: Iterable[str] = (),
+    ) -> Wanted:
+        """Resolve what `read_events` is given."""
+        import pyarrow as pa
+
+        chosen: dict[str, list[str]] = {name: [] for name in sorted(set(collections))}
+        for collection, field in sorted(set(columns)):
+            chosen.setdefault(collection, []).append(field)
+        singles = chosen.pop(EVENT, [])
+        fields = {}
+        for name, names in chosen.items():
+            known = schema.collections[name].fields
+            fields[name] = {field: known[field] for field in names or [cheapest(known)]}
+        dtypes = {name: field.dtype for name, field in schema.event_columns()}
+        types = {name: pa.from_numpy_dtype(dtypes[name]) for name in singles}
+        paths = list(singles)
+        for name, found in fields.items():
+            types |= {f"{name}.{field}": _number_type(info) for field, info in found.items()}
+            paths += [leaf(name, field, info.depth) for field, info in found.items()]
+        return cls(singles, fields, paths, types)
+
+    def check_rows(self, metadata: pq.FileMetaData, rows: int, path: str) -> None:
+        """Refuse a file with another number of events than the manifest says.
+
+        Raises
+        ------
+        DatasetError
+            With both numbers.
+        """
+        if metadata.num_rows != rows:
+            found = metadata.num_rows
+            raise DatasetError(f"{path}: {found} events, and the manifest says {rows}")
+
+    def check_types(self, schema: pa.Schema, path: str) -> None:
+        """Refuse a file whose columns are not what the manifest says.
+
+        Parameters
+        ----------
+        schema
+            Of the file: a table of some of a collection's fields loses "not null" on the way.
+        path
+            Of the file, for messages.
+
+        Raises
+        ------
+        DatasetError
+            If one is missing or has another type.
+        """
+        _check_types(dict(_stored_types(schema)), self.types, path)
+
+    def to_events(
+        self, table: pa.Table, size: int, flat: Mapping[str, Array | Coded] | None = None
+    ) -> Events:
+        """Return a table as events, with the columns that were read otherwise."""
+        return Events(
+            size,
+            {name: _objects(table, name, found, flat or {}) for name, found in self.fields.items()},
+            {name: _values(whole(table.column(name))) for name in self.columns},
+        )
 
 
 def _read_table(file: pq.ParquetFile, columns: list[str], rows: int, size: int) -> pa.Table:

@@ -39,11 +39,11 @@ def read_bytes(path: str, limit: int) -> bytes | None:
     elif is_url(path):
         found = retry(lambda: _read_fsspec(path, limit), f"{path}: cannot be read")
     else:
-        local = Path(path)
-        if not local.is_file():
+        if not os.path.isfile(path):  # a pipe would be waited for
             return None
-        size = local.stat().st_size
-        found = size, local.read_bytes() if size <= limit else b""
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            found = size, file.read() if size <= limit else b""
     if found is None:
         return None
     size, content = found

@@ -180,6 +180,9 @@ def read_struct(data: bytes, position: int, depth: int = 4) -> tuple[dict[int, A
 
 
 def _integer(data: bytes, position: int) -> tuple[int, int]:
+    value = data[position]
+    if value < 128:  # as most are
+        return (value >> 1) ^ -(value & 1), position + 1
     value, position = read_varint(data, position)
     return (value >> 1) ^ -(value & 1), position
 

@@ -19,7 +19,7 @@ from tests.strategies import random_events, split
 
 
 def sizes_of_groups(*sizes: int) -> list[list[int]]:
-    parts = [PartitionBlock("p", EventSchema(), size, "", size, 2 * size) for size in sizes]
+    parts = [PartitionBlock("p", EventSchema(), size, "", size, 2 * size, 0) for size in sizes]
     groups = group_partitions(parts)
     assert [group.events_read for group in groups] == [
         sum(part.events_read for part in group.parts) for group in groups

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import DatasetError
-from schemas.pages import check_pages, footer_digest, open_partition
+from schemas.pages import check_pages, find_columns, footer_digest, open_partition
 from schemas.thrift import read_struct
 
 
@@ -35,7 +35,7 @@ def write(path: Path, **options: object) -> str:
 
 def check(path: str, footer: str = "") -> None:
     with open_partition(path, footer or footer_digest(path)) as (file, metadata):
-        check_pages(file, metadata, ["x", "n"], path)
+        check_pages(file, metadata, find_columns(metadata, ["x", "n"], path), path)
 
 
 @pytest.mark.parametrize("compression", ["zstd", "snappy", "gzip", "lz4", "none"])
@@ -108,6 +108,6 @@ def test_every_changed_byte_of_a_header_is_noticed(change: int, tmp_path: Path) 
 
 def read_checked(path: str, footer: str) -> None:
     with open_partition(path, footer) as (source, metadata):
-        check_pages(source, metadata, ["x"], path)
+        check_pages(source, metadata, find_columns(metadata, ["x"], path), path)
         file = pq.ParquetFile(source, metadata=metadata, page_checksum_verification=True)
         file.read(columns=["x"])
