@@ -57,6 +57,7 @@ def run(
     from histo.sources import Datasets, Source
     from histo.write import check_output, write_histograms
     from runtime.memory import reuse_memory
+    from runtime.startup import collect_garbage
     from schemas.dataset import open_dataset
     from schemas.histo_config import HistoConfig
     from schemas.load import load_model
@@ -68,6 +69,7 @@ def run(
         raise click.UsageError("--files goes with --ntuples; a dataset has its files already")
     check_output(output)  # before any work is done
     reuse_memory()
+    collect_garbage()
     with profiled(profile):
         where = parse_scheduler(scheduler, workers)
         with step("plan"):

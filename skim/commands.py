@@ -127,6 +127,7 @@ def run(
       2    the command, its configuration or its output does not do
       130  interrupted (143: terminated); the same command again goes on
     """
+    from runtime.startup import collect_garbage
     from schemas.skim_config import load_skim_config
     from schemas.tally import step
     from skim.info import render_dataset, render_job
@@ -136,6 +137,7 @@ def run(
     from skim.run import run as run_skim
 
     where = parse_scheduler(scheduler, workers)
+    collect_garbage()
     with profiled(profile):
         with step("plan"):
             model = load_skim_config(config)
