@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
-from importlib import import_module
 
 VERSION = "0.1.0"
 """Of this project; its packaging takes it from here."""
@@ -14,8 +14,8 @@ PROJECT = "l1skim"
 def versions(packages: Iterable[str]) -> dict[str, str]:
     """Return the version of each package, by its name in the package index.
 
-    The packages are asked themselves. What is installed could be asked with fewer imports, but
-    costs 13 ms to import the readers of its metadata and 1 ms to read that of each package.
+    Those that are imported are asked themselves: to import what reads the metadata of others takes
+    13 ms, and to read those of a package 1 ms.
 
     Examples
     --------
@@ -26,4 +26,9 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
 
 
 def _version(package: str) -> str:
-    return str(import_module(package.replace("-", "_")).__version__)
+    module = sys.modules.get(package.replace("-", "_"))
+    if module is not None:
+        return str(module.__version__)
+    from importlib import metadata
+
+    return metadata.version(package)
