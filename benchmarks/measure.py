@@ -148,6 +148,24 @@ def run_json(command: Sequence[str]) -> Any:
     return json.loads(run(Contender(command))[1])
 
 
+def cores() -> float:
+    """Measure how many cores there are for two processes that keep one busy each.
+
+    A virtual machine may have fewer at times than it says, and its own clock of processor time does
+    not tell.
+    """
+    spin = "import time; t = time.perf_counter(); sum(range(10**7)); print(time.perf_counter() - t)"
+    command = [sys.executable, "-S", "-c", spin]
+
+    def together(number: int) -> float:
+        """Return the time that the slowest of some processes takes, without its start."""
+        started = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(number)]
+        return max(float(process.communicate()[0]) for process in started)
+
+    alone = min(together(1) for _ in range(3))
+    return 2 * alone / together(2)
+
+
 def side_by_side(contenders: Mapping[str, Contender], rounds: int) -> dict[str, Usage]:
     """Measure commands in turns, A B C A B C ..., so that a slow spell of the machine hits all.
 

@@ -76,6 +76,8 @@ class Section:
         Paragraphs below the tables.
     failure
         Why it has nothing else, if it failed.
+    cores
+        How many cores there were before and after, see `benchmarks.measure.cores`.
     """
 
     title: str
@@ -84,6 +86,16 @@ class Section:
     promises: list[Promise] = field(default_factory=list)
     answer: list[str] = field(default_factory=list)
     failure: str = ""
+    cores: tuple[float, ...] = ()
+
+
+ALL_CORES = 1.8
+"""Cores for two busy processes from which both count as free."""
+
+FEWER = (
+    "Two busy processes had {:.1f} cores before this part, and {:.1f} after it: what runs on two "
+    "threads took longer than on two cores."
+)
 
 
 def at_most(what: str, value: float, bound: float, unit: str = "") -> Promise:
@@ -155,6 +167,7 @@ def render(
                 [
                     *machine(),
                     ["load before", f"{load:.1f}"],
+                    ["cores for two busy processes", _range(sections)],
                     ["sample", f"{events:,} events in 4 files"],
                 ],
             )
@@ -178,6 +191,8 @@ def render(
     ]  # fmt: skip
     for section in sections:
         lines += ["", f"## {section.title}", ""]
+        if section.cores and min(section.cores) < ALL_CORES:
+            lines += [FEWER.format(*section.cores), ""]
         if section.failure:
             lines += ["This part failed:", "", "```", section.failure, "```"]
             continue
@@ -189,6 +204,12 @@ def render(
             lines += [paragraph, ""]
         lines.pop()
     return "\n".join(lines) + "\n"
+
+
+def _range(sections: Sequence[Section]) -> str:
+    """Say how many cores there were in the course of the run."""
+    found = [number for section in sections for number in section.cores]
+    return f"{min(found):.1f} to {max(found):.1f}" if found else "not measured"
 
 
 def machine() -> list[list[str]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from benchmarks.inputs import Inputs
-from benchmarks.measure import ROOT
+from benchmarks.measure import ROOT, cores
 from benchmarks.report import Section, render
 from benchmarks.sections import (
     Settings,
@@ -101,11 +101,13 @@ def _measure(name: str, settings: Settings) -> Section:
     """Measure one part; if it fails, say so in the report and leave the others alone."""
     start = time.monotonic()
     click.echo(f"{name} ...", err=True)
+    before = cores()
     try:
         section = SECTIONS[name](settings)
     except Exception as error:  # noqa: BLE001  # hours of other results must not be lost by it
         traceback.print_exc()
         section = Section(name, failure=f"{type(error).__name__}: {error}")
+    section.cores = before, cores()
     click.echo(f"{name}: {time.monotonic() - start:.0f} s", err=True)
     return section
 
