@@ -151,13 +151,13 @@ def group_branches(
             info = form.info(collection, name)
             fields.setdefault(collection, {})[name] = Field(
                 type=nest(branch.type, max(branch.depth - 1, 0)),
-                unit=info.unit,
-                doc=info.doc or _documentation(branch),
+                unit=str(info.unit),
+                doc=str(info.doc) or _documentation(branch),
             )
     collections = {
         name: Collection(
             kind="event" if name == EVENT else "list" if name in lists else "singleton",
-            doc=form.collections.get(name, CollectionInfo()).doc,
+            doc=str(form.collections.get(name, CollectionInfo()).doc),
             fields=known,
         )
         for name, known in fields.items()
