@@ -196,4 +196,4 @@ def pairs_of(config: HistoConfig, match: Matching) -> Iterator[tuple[str, Member
 
 def _legend(config: HistoConfig, member: Member) -> str:
     known = config.selections
-    return ", ".join(known[name].label or str(known[name].cut) for name in member.parts) or ALL
+    return ", ".join(str(known[name].label or known[name].cut) for name in member.parts) or ALL

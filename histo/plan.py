@@ -183,9 +183,9 @@ class _Planner:
         return Booking(
             name=entry.name,
             kind="fill",
-            title=fill.title or _title(entry),
+            title=str(fill.title) or _title(entry),
             axes=tuple(dimension.axis for dimension in dimensions),
-            labels=tuple(d.label or str(text) for d, text in zip(dimensions, shown, strict=True)),
+            labels=tuple(str(d.label or text) for d, text in zip(dimensions, shown, strict=True)),
             level=level,
             selection=selection,
             values=values,
@@ -247,9 +247,9 @@ class _Planner:
         return Booking(
             name=entry.name,
             kind="rate",
-            title=rate.title or f"rate of {_title(entry)}",
+            title=str(rate.title) or f"rate of {_title(entry)}",
             axes=(rate.axis,),
-            labels=(rate.label or str(rate.of or entry.key),),
+            labels=(str(rate.label or rate.of or entry.key),),
             level=str(entry.collection),
             selection=selection,
             values=(value,),

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from msgspec.structs import replace
+
 from histo.partitions import PartitionBlock, PartitionsBlock, group_partitions
 from histo.plan import Plan
 from schemas.dataset import Dataset
@@ -154,7 +156,7 @@ class Datasets:
                 kept[name] = collection
             elif name in plan.collections:
                 fields = {f: info for f, info in collection.fields.items() if (name, f) in shared}
-                kept[name] = collection.model_copy(update={"fields": fields})
+                kept[name] = replace(collection, fields=fields)
                 if not fields:
                     paths = ", ".join(repr(dataset.path) for dataset in self.datasets)
                     raise UsageError(

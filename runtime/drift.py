@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 
 import numpy as np
+from msgspec.structs import replace
 
 from schemas.errors import ConfigError, nearest
 from schemas.event_schema import EVENT, Collection, EventSchema, Field, cheapest, nest, unnest
@@ -43,12 +44,12 @@ def merge_layouts(ntuples: Sequence[Ntuple], form: NtupleFormat, drift: Drift) -
     for (owner, name), ntuple in first.items():
         found = ntuple.layout.schema.collections[owner]
         [(kind, _)] = kinds[owner].most_common(1)
-        known = collections.setdefault(owner, found.model_copy(update={"kind": kind, "fields": {}}))
+        known = collections.setdefault(owner, replace(found, kind=kind, fields={}))
         [(usual, _)] = types[owner, name].most_common(1)
         chosen = form.info(owner, name).type or usual
         if matches(drift.widen, (owner, name)):
             chosen = _widest([chosen, *types[owner, name]])
-        known.fields[name] = found.fields[name].model_copy(update={"type": chosen})
+        known.fields[name] = replace(found.fields[name], type=chosen)
     places = {pair: ntuple.layout.branches[pair] for pair, ntuple in first.items()}
     return Layout(EventSchema(collections=collections), places, unsupported=unsupported)
 

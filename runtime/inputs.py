@@ -19,10 +19,11 @@ from schemas.errors import ConfigError, InputError, UsageError, nearest
 from schemas.grouping import Layout, Pair, share_layout
 from schemas.load import location_of
 from schemas.manifest import Skipped
+from schemas.model import ModelError, from_data
 from schemas.ntuple import NtupleFormat
 from schemas.recipe import Plan, make_plan
 from schemas.sizes import events_per_partition
-from schemas.skim_config import Drift, Sample, SkimConfig, Storage
+from schemas.skim_config import Drift, SkimConfig, Storage
 from schemas.trees import Input, Ntuple, probe
 
 
@@ -113,11 +114,9 @@ def _expand(pattern: str, folder: Path) -> list[str]:
 
 
 def _checked(name: str) -> str:
-    import pydantic
-
     try:
-        SkimConfig(schema="-", keep={"-": ["*"]}, samples={name: Sample(files=["-"])})
-    except pydantic.ValidationError:
+        from_data({"schema": "-", "keep": {"-": "all"}, "samples": {name: "-"}}, SkimConfig)
+    except ModelError:
         raise UsageError(
             f"--files: {name!r} is not a name; use letters, digits and any of _ - + ."
         ) from None

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import BeforeValidator, model_validator
-from pydantic import Field as ModelField
-
-from schemas.load import StrictModel
+from schemas.model import StrictModel
 
 MAX_BINS = 1_000_000
 
@@ -31,10 +28,29 @@ def _check_integers(*values: int) -> None:
             )
 
 
-Bins = Annotated[int, ModelField(ge=1, le=MAX_BINS)]
+class _AnyAxis:
+    """Base of all axes: what msgspec takes for the type of an axis in any of its short forms."""
+
+    __slots__ = ()
+
+    JSON_SCHEMA: ClassVar[dict[str, Any]] = {
+        "anyOf": [
+            {"type": "array", "items": {"type": "number"}},
+            {
+                "type": "object",
+                "additionalProperties": {"type": "array", "items": {"type": "number"}},
+            },
+            {"const": "boolean"},
+        ]
+    }
+
+    @staticmethod
+    def parse(value: Any) -> Axis:
+        """Make an axis of its short form."""
+        return _axis(value)
 
 
-class RegularAxis(StrictModel):
+class RegularAxis(_AnyAxis, StrictModel, frozen=True, kw_only=True):
     """Bins of equal width, or of equal ratio for ``log``.
 
     Attributes
@@ -48,12 +64,11 @@ class RegularAxis(StrictModel):
     """
 
     kind: Literal["regular", "log"]
-    bins: Bins
+    bins: int
     start: float
     stop: float
 
-    @model_validator(mode="after")
-    def _is_an_interval(self) -> RegularAxis:
+    def __post_init__(self) -> None:
         _finite(self.start), _finite(self.stop)
         if not self.start < self.stop:
             raise ValueError(f"the axis is empty: from {self.start:g} to {self.stop:g}")
@@ -61,62 +76,55 @@ class RegularAxis(StrictModel):
             raise ValueError(f"the axis is too wide: from {self.start:g} to {self.stop:g}")
         if self.kind == "log" and self.start <= 0:
             raise ValueError(f"a log axis must start above 0, not at {self.start:g}")
-        return self
 
 
-class VariableAxis(StrictModel):
+class VariableAxis(_AnyAxis, StrictModel, frozen=True, kw_only=True):
     """Bins between given edges, which increase."""
 
     kind: Literal["edges"]
-    edges: Annotated[list[float], ModelField(min_length=2, max_length=MAX_BINS)]
+    edges: list[float]
 
-    @model_validator(mode="after")
-    def _increases(self) -> VariableAxis:
+    def __post_init__(self) -> None:
         for low, high in zip(self.edges, self.edges[1:], strict=False):
             if not low < high:
                 raise ValueError(f"the edges must increase: {low:g} is followed by {high:g}")
-        return self
 
 
-class IntegerAxis(StrictModel):
+class IntegerAxis(_AnyAxis, StrictModel, frozen=True, kw_only=True):
     """One bin for each integer from ``start`` up to and without ``stop``."""
 
     kind: Literal["integer"]
     start: int
     stop: int
 
-    @model_validator(mode="after")
-    def _is_an_interval(self) -> IntegerAxis:
+    def __post_init__(self) -> None:
         if not 0 < self.stop - self.start <= MAX_BINS:
             raise ValueError(f"the axis is empty: from {self.start} up to {self.stop}")
         _check_integers(self.start, self.stop)
-        return self
 
 
-class CategoryAxis(StrictModel):
+class CategoryAxis(_AnyAxis, StrictModel, frozen=True, kw_only=True):
     """One bin for each of the given integers; all others go to the overflow bin."""
 
     kind: Literal["categories"]
-    categories: Annotated[list[int], ModelField(min_length=1, max_length=MAX_BINS)]
+    categories: list[int]
 
-    @model_validator(mode="after")
-    def _is_unique(self) -> CategoryAxis:
+    def __post_init__(self) -> None:
         seen: set[int] = set()
         for value in self.categories:
             if value in seen:
                 raise ValueError(f"category {value} stands twice")
             seen.add(value)
         _check_integers(*self.categories)
-        return self
 
 
-class BooleanAxis(StrictModel):
+class BooleanAxis(_AnyAxis, StrictModel, frozen=True, kw_only=True):
     """Two bins, for false and true."""
 
     kind: Literal["boolean"]
 
 
-Axis = RegularAxis | VariableAxis | IntegerAxis | CategoryAxis | BooleanAxis
+Axis: TypeAlias = RegularAxis | VariableAxis | IntegerAxis | CategoryAxis | BooleanAxis
 
 
 def cells(axis: Axis) -> int:
@@ -139,7 +147,7 @@ _AXIS_FORMS = (
 )
 
 
-def _axis(value: Any) -> Any:
+def _axis(value: Any) -> Axis:
     """Turn the short forms of an axis into the model's."""
     if isinstance(value, list):
         value = {"regular": value}
@@ -184,10 +192,8 @@ def _number(value: Any) -> int | float:
     return _finite(value)
 
 
-AxisForm = Annotated[
-    Axis,
-    BeforeValidator(
-        _axis, json_schema_input_type=list[float] | dict[str, list[float]] | Literal["boolean"]
-    ),
-]
-"""An axis in any of its short forms."""
+if TYPE_CHECKING:
+    AxisForm: TypeAlias = Axis
+else:
+    AxisForm = _AnyAxis
+"""An axis in any of its short forms; msgspec needs a class here, and not a union."""

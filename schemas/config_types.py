@@ -1,62 +1,61 @@
-"""Types of values that both configurations hold: names, texts and expressions."""
+"""Types of values that both configurations hold: names and expressions."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import PlainSerializer, PlainValidator
+from msgspec import Meta
 
-from schemas.load import SourceText
+from schemas.load import SourceText, location_of
 
 Version = Literal[1]
 """Of the language of configurations."""
 
 
-def _expression(value: Any) -> str:
-    """Accept an expression; YAML reads some of them (``true``, ``1``) as other things than text."""
-    if isinstance(value, bool):
-        return str(value)
-    if isinstance(value, str | int | float):
-        return value if isinstance(value, SourceText) else str(value)
-    raise ValueError("expected an expression, such as 'pt > 5'")
+class ExpressionText(SourceText):
+    """Text of an expression, remembering where it stands."""
+
+    JSON_SCHEMA: ClassVar[dict[str, Any]] = {
+        "anyOf": [{"type": kind} for kind in ("string", "integer", "number", "boolean")]
+    }
+
+    @classmethod
+    def parse(cls, value: Any) -> ExpressionText:
+        """Accept an expression; YAML reads some (``true``, ``1``) as other things than text."""
+        if not isinstance(value, str | int | float):
+            raise ValueError("expected an expression, such as 'pt > 5'")
+        text = str(value)
+        return cls.at(text, location_of(value) if isinstance(value, str) else None)
+
+    def plain(self) -> str:
+        """Return the text with single blanks, so that line breaks make no other configuration."""
+        return " ".join(self.split())
 
 
-ExpressionText = Annotated[
+Name = Annotated[
     str,
-    PlainValidator(_expression, json_schema_input_type=str | int | float | bool),
-    PlainSerializer(lambda text: " ".join(text.split()), return_type=str),
+    Meta(
+        pattern=r"\A[^\W_][\w.+-]*\Z",  # never to be taken for paths, nor for each other's ends
+        extra={"refusal": "is not a name; use letters, digits and any of _ - + ."},
+    ),
 ]
-"""Text of an expression, remembering where it stands."""
-
-
-def plain_text(value: Any) -> str:
-    """Accept nothing but text."""
-    if not isinstance(value, str):
-        raise ValueError("expected a text")
-    return value
-
-
-Text = Annotated[str, PlainValidator(plain_text, json_schema_input_type=str)]
-"""Text that remembers where it stands."""
-
-
-def _name(value: Any) -> str:
-    """Refuse names that could be confused with paths, or with each other's ends."""
-    text = plain_text(value)
-    if not text or not text[0].isalnum() or not all(c.isalnum() or c in "_-+." for c in text):
-        raise ValueError(f"{str(text)!r} is not a name; use letters, digits and any of _ - + .")
-    return text
-
-
-def _identifier(value: Any) -> str:
-    text = plain_text(value)
-    if not (text.isidentifier() and text.isascii()):
-        raise ValueError(f"{str(text)!r} is not a name; use letters, digits and '_'")
-    return text
-
-
-Name = Annotated[str, PlainValidator(_name, json_schema_input_type=str)]
 """Name of a sample, selection or histogram."""
 
-Identifier = Annotated[str, PlainValidator(_identifier, json_schema_input_type=str)]
+Identifier = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$(?!\n)",  # also one of JavaScript, for editors
+        extra={"refusal": "is not a name; use letters, digits and '_'"},
+    ),
+]
 """Name that expressions can use."""
+
+
+TEXT: dict[str, Any] = {"type": "string"}
+TEXTS: dict[str, Any] = {"anyOf": [TEXT, {"type": "array", "items": TEXT}]}
+"""JSON Schemas of short forms."""
+
+
+def listed(value: Any) -> Any:
+    """Turn a text into a list of one; leave all else alone."""
+    return [value] if isinstance(value, str) else value

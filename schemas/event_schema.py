@@ -7,13 +7,12 @@ manifest stores it, expressions are checked against it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Literal
 
+import msgspec
 import numpy as np
-from pydantic import Field as ModelField
-from pydantic import SerializerFunctionWrapHandler, field_validator, model_serializer
 
-from schemas.load import StrictModel
+from schemas.model import EntryError, StrictModel
 
 EVENT = "event"
 """Pseudo-collection of the event's own fields (``run``, ``event``); as a level, the event's."""
@@ -41,22 +40,23 @@ def unnest(name: str) -> tuple[str, int]:
     return name, depth
 
 
-def checked_type(value: str) -> str:
-    """Return a type, or say why it is none that a field can have.
+def check_type(value: str) -> None:
+    """Refuse what is no type that a field can have, as the value of ``type``.
 
     Raises
     ------
-    ValueError
+    EntryError
         With the reason.
     """
     name, depth = unnest(value)
     try:
         dtype = np.dtype(name)
     except TypeError:
-        raise ValueError(f"{value!r} is not the name of a NumPy type") from None
+        raise EntryError("type", f"{value!r} is not the name of a NumPy type", value=True) from None
     if dtype.kind not in "biuf" or dtype.itemsize > 8 or depth > MAX_DEPTH:
-        raise ValueError(f"{value!r} is not a boolean, integer or floating-point type")
-    return value
+        raise EntryError(
+            "type", f"{value!r} is not a boolean, integer or floating-point type", value=True
+        )
 
 
 def cheapest(fields: Mapping[str, Field]) -> str:
@@ -64,7 +64,7 @@ def cheapest(fields: Mapping[str, Field]) -> str:
     return min(fields, key=lambda name: (fields[name].depth, fields[name].dtype.itemsize))
 
 
-class Field(StrictModel):
+class Field(StrictModel, frozen=True, kw_only=True, omit_defaults=True):
     """One column of a collection.
 
     Attributes
@@ -83,20 +83,14 @@ class Field(StrictModel):
     """
 
     type: str
-    unit: str = ""
-    doc: str = ""
+    # what a factory makes is always written, a default value is not: see `omit_defaults`
+    unit: str = msgspec.field(default_factory=str)
+    doc: str = msgspec.field(default_factory=str)
     narrowed_from: str = ""
     mantissa_bits: int | None = None
 
-    @field_validator("type")
-    @classmethod
-    def _is_a_number_type(cls, value: str) -> str:
-        return checked_type(value)
-
-    @model_serializer(mode="wrap")
-    def _without_what_most_fields_lack(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        optional = {"narrowed_from", "mantissa_bits"}
-        return {key: value for key, value in dump(self).items() if value or key not in optional}
+    def __post_init__(self) -> None:
+        check_type(self.type)
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
@@ -109,7 +103,7 @@ class Field(StrictModel):
         return unnest(self.type)[1]
 
 
-class Collection(StrictModel):
+class Collection(StrictModel, frozen=True, kw_only=True):
     """Fields that belong together.
 
     Attributes
@@ -125,13 +119,13 @@ class Collection(StrictModel):
 
     kind: Literal["list", "singleton", "event"]
     doc: str = ""
-    fields: dict[str, Field] = ModelField(default={})
+    fields: dict[str, Field] = {}
 
 
-class EventSchema(StrictModel):
+class EventSchema(StrictModel, frozen=True, kw_only=True):
     """All collections of an event, by name."""
 
-    collections: dict[str, Collection] = ModelField(default={})
+    collections: dict[str, Collection] = {}
 
     def is_list(self, name: str) -> bool:
         """Tell whether a name is that of a collection with any number of objects per event."""

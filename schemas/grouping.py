@@ -23,6 +23,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+import msgspec
+
 from schemas.errors import InputError
 from schemas.event_schema import EVENT, Collection, EventSchema, Field, nest
 from schemas.ntuple import CollectionInfo, NtupleFormat, TreeFormat
@@ -120,7 +122,7 @@ def share_layout(own: Layout, other: Layout) -> Layout:
     known = other.schema.collections
     collections = {n: _same(c, known.get(n, c)) for n, c in own.schema.collections.items()}
     return Layout(
-        _same(own.schema.model_copy(update={"collections": collections}), other.schema),
+        _same(msgspec.structs.replace(own.schema, collections=collections), other.schema),
         _same(own.branches, other.branches),
         _same(own.counters, other.counters),
         _same(own.unsupported, other.unsupported),
@@ -175,13 +177,13 @@ def group_branches(
             info = form.info(collection, name)
             fields.setdefault(collection, {})[name] = Field(
                 type=nest(branch.type, max(branch.depth - 1, 0)),
-                unit=info.unit,
-                doc=info.doc or _documentation(branch),
+                unit=str(info.unit),
+                doc=str(info.doc) or _documentation(branch),
             )
     collections = {
         name: Collection(
             kind="event" if name == EVENT else "list" if name in lists else "singleton",
-            doc=form.collections.get(name, CollectionInfo()).doc,
+            doc=str(form.collections.get(name, CollectionInfo()).doc),
             fields=known,
         )
         for name, known in fields.items()

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, field_validator, model_validator
-from pydantic import Field as ModelField
+from msgspec import Meta
 
-from schemas.axes import Axis, AxisForm
-from schemas.config_types import ExpressionText, Identifier, Name, Text, Version
-from schemas.load import StrictModel, wrong_key
+from schemas.axes import AxisForm
+from schemas.config_types import TEXT, TEXTS, ExpressionText, Identifier, Name, Version, listed
+from schemas.model import EntryError, ShortForm, StrictModel, to_data
 
-
-def _patterns(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+Families = Annotated[list[str], Meta(min_length=1)]
+"""Selections, or families of them by pattern and product."""
 
 
-class Dimension(StrictModel):
+class Dimension(StrictModel, frozen=True, kw_only=True):
     """One axis of a histogram and what it shows.
 
     Attributes
@@ -35,7 +33,7 @@ class Dimension(StrictModel):
     label: str = ""
 
 
-class Fill(StrictModel):
+class Fill(StrictModel, frozen=True, kw_only=True):
     """One histogram, made for every collection and selection of its group.
 
     Attributes
@@ -56,40 +54,28 @@ class Fill(StrictModel):
     of: ExpressionText | None = None
     axis: AxisForm | None = None
     label: str = ""
-    axes: list[Dimension] = ModelField(default=[])
+    axes: list[Dimension] = []
     per_event: ExpressionText | None = None
     title: str = ""
-    only: Annotated[
-        Annotated[list[Text], ModelField(min_length=1)] | None,
-        BeforeValidator(_patterns, json_schema_input_type=str | list[str]),
-    ] = None
+    only: Annotated[list[str], Meta(min_length=1)] | None = None
 
-    @model_validator(mode="after")
-    def _says_it_once(self) -> Fill:
+    def __post_init__(self) -> None:
         if bool(self.axes) == (self.axis is not None):
             raise ValueError("give either 'axis' (one dimension) or 'axes' (a list of dimensions)")
         if self.axes and (self.of is not None or self.label):
             raise ValueError("'of' and 'label' belong to each entry of 'axes'")
         if self.per_event is not None and (self.of is not None or self.axes):
             raise ValueError("'per_event' takes the place of 'of', and has one axis")
-        return self
 
     @property
     def dimensions(self) -> list[Dimension]:
         """The dimensions in order, one or more."""
         if self.axis is None:
             return self.axes
-        return [Dimension.model_construct(of=self.of, axis=self.axis, label=self.label)]
+        return [Dimension(of=self.of, axis=self.axis, label=self.label)]
 
 
-Families = Annotated[
-    list[Text],
-    BeforeValidator(_patterns, json_schema_input_type=str | list[str]),
-    ModelField(min_length=1),
-]
-
-
-class Rate(StrictModel):
+class Rate(StrictModel, frozen=True, kw_only=True):
     """A rate curve: how many events have an object above each threshold.
 
     Attributes
@@ -111,15 +97,15 @@ class Rate(StrictModel):
     title: str = ""
     unit: Literal["events", "kHz"] = "events"
 
-    @field_validator("axis")
-    @classmethod
-    def _has_thresholds(cls, axis: Axis) -> Axis:
-        if axis.kind not in ("regular", "log", "edges"):
-            raise ValueError(f"a rate curve needs thresholds, and {axis.kind!r} axes have none")
-        return axis
+    def __post_init__(self) -> None:
+        kind = self.axis.kind
+        if kind not in ("regular", "log", "edges"):
+            raise EntryError(
+                "axis", f"a rate curve needs thresholds, and {kind!r} axes have none", value=True
+            )
 
 
-class Group(StrictModel):
+class Group(StrictModel, frozen=True, kw_only=True, rename={"families": "for"}):
     """Histograms that are filled alike, and stand in one folder of the output.
 
     Attributes
@@ -143,26 +129,25 @@ class Group(StrictModel):
         Weight of an entry; of the event for rates and counters.
     """
 
-    fill: dict[Name, Fill] = ModelField(default={})
-    rate: dict[Name, Rate] = ModelField(default={})
+    fill: dict[Name, Fill] = {}
+    rate: dict[Name, Rate] = {}
     counter: bool = False
-    families: dict[Text, Families] | None = ModelField(default=None, alias="for", min_length=1)
-    match: Text | None = None
-    efficiency: Text | None = None
+    families: Annotated[dict[str, Families], Meta(min_length=1)] | None = None
+    match: str | None = None
+    efficiency: str | None = None
     weight: ExpressionText | None = None
 
-    @model_validator(mode="after")
-    def _is_of_one_kind(self) -> Group:
+    def __post_init__(self) -> None:
         if bool(self.fill) + bool(self.rate) + self.counter != 1:
             raise ValueError("give one of 'fill', 'rate' and 'counter'")
         matching = self.match or self.efficiency
         if self.match and self.efficiency:
-            raise wrong_key("efficiency", "give one of 'match' and 'efficiency'")
+            raise EntryError("efficiency", "give one of 'match' and 'efficiency'")
         if matching and not self.fill:
             wrong = "rate" if self.rate else "counter"
-            raise wrong_key(wrong, f"{wrong!r} does not go with a matching; use 'fill'")
+            raise EntryError(wrong, f"{wrong!r} does not go with a matching; use 'fill'")
         if matching and self.families is not None:
-            raise wrong_key("for", "the matching itself says 'for' what; leave it out here")
+            raise EntryError("for", "the matching itself says 'for' what; leave it out here")
         for name, fill in self.fill.items():
             if self.efficiency and fill.per_event is not None:
                 raise ValueError(
@@ -172,10 +157,9 @@ class Group(StrictModel):
             raise ValueError("an efficiency is one of particles; 'per_event' goes with 'match'")
         if (self.rate or self.counter) and self.families is None:
             raise ValueError("say 'for' which collections and selections")
-        return self
 
 
-class DerivedCollection(StrictModel):
+class DerivedCollection(StrictModel, frozen=True, kw_only=True):
     """A collection computed from others; one of the first five keys says how.
 
     Attributes
@@ -198,24 +182,20 @@ class DerivedCollection(StrictModel):
         Fields computed for it.
     """
 
-    union: list[Text] | None = ModelField(default=None, min_length=2)
-    pairs: Annotated[
-        Annotated[list[Text], ModelField(min_length=1, max_length=2)] | None,
-        BeforeValidator(_patterns, json_schema_input_type=str | list[str]),
-    ] = None
-    filter: Text | None = None
-    highest: Annotated[int, ModelField(ge=1)] | None = None
-    match: Text | None = None
+    union: Annotated[list[str], Meta(min_length=2)] | None = None
+    pairs: Annotated[list[str], Meta(min_length=1, max_length=2)] | None = None
+    filter: str | None = None
+    highest: Annotated[int, Meta(ge=1)] | None = None
+    match: str | None = None
     where: ExpressionText | None = None
-    of: Text | None = None
+    of: str | None = None
     by: ExpressionText | None = None
-    to: Text | None = None
+    to: str | None = None
     within: ExpressionText | None = None
     best: ExpressionText | None = None
-    define: dict[Identifier, ExpressionText] = ModelField(default={})
+    define: dict[Identifier, ExpressionText] = {}
 
-    @model_validator(mode="after")
-    def _is_of_one_kind(self) -> DerivedCollection:
+    def __post_init__(self) -> None:
         needs = {
             "union": (),
             "pairs": (),
@@ -230,11 +210,10 @@ class DerivedCollection(StrictModel):
             if key in needs[kinds[0]] and getattr(self, key) is None:
                 raise ValueError(f"{kinds[0]!r} needs {key!r}")
             if key not in needs[kinds[0]] and getattr(self, key) is not None:
-                raise wrong_key(key, f"{key!r} does not go with {kinds[0]!r}")
-        return self
+                raise EntryError(key, f"{key!r} does not go with {kinds[0]!r}")
 
 
-class MatchedObjects(StrictModel):
+class MatchedObjects(StrictModel, frozen=True, kw_only=True):
     """The objects of one collection in a matching.
 
     Attributes
@@ -249,11 +228,7 @@ class MatchedObjects(StrictModel):
     within: ExpressionText | None = None
 
 
-def _matched(value: Any) -> Any:
-    return value if isinstance(value, dict) else {"selections": value}
-
-
-class Matching(StrictModel):
+class Matching(StrictModel, frozen=True, kw_only=True, rename={"objects": "for"}):
     """Which objects are matched to which generated particles, for every pair of selections.
 
     Attributes
@@ -272,27 +247,19 @@ class Matching(StrictModel):
         Key ``for``: by collection its selections, or a mapping with ``selections`` and ``within``.
     """
 
-    to: Text
+    to: str
     gen: Families
     within: ExpressionText | None = None
     best: ExpressionText
-    objects: dict[
-        Text,
-        Annotated[
-            MatchedObjects,
-            BeforeValidator(_matched, json_schema_input_type=str | list[str] | MatchedObjects),
-        ],
-    ] = ModelField(alias="for", min_length=1)
+    objects: Annotated[dict[str, MatchedObjects], Meta(min_length=1)]
 
-    @model_validator(mode="after")
-    def _says_within(self) -> Matching:
+    def __post_init__(self) -> None:
         for name, objects in self.objects.items():
             if self.within is None and objects.within is None:
                 raise ValueError(f"'within' is missing, for all collections or for {str(name)!r}")
-        return self
 
 
-class BinnedLevel(StrictModel):
+class BinnedLevel(StrictModel, frozen=True, kw_only=True):
     """A level of a table that is looked up by the bin of an expression.
 
     Attributes
@@ -304,10 +271,10 @@ class BinnedLevel(StrictModel):
     """
 
     of: ExpressionText
-    edges: Annotated[list[float], ModelField(min_length=2)]
+    edges: Annotated[list[float], Meta(min_length=2)]
 
 
-class TableConfig(StrictModel):
+class TableConfig(StrictModel, frozen=True, kw_only=True):
     """Numbers to look up, called like a function: ``online_pt(36, TkEle)``.
 
     Attributes
@@ -325,13 +292,13 @@ class TableConfig(StrictModel):
         mapping of numbers: ``(offline - b) / a``.
     """
 
-    arguments: list[Identifier] = ModelField(default=[])
-    by: Annotated[list[Text | BinnedLevel], ModelField(min_length=1)]
-    values: dict[Text, Any] | list[Any]
+    arguments: list[Identifier] = []
+    by: Annotated[list[str | BinnedLevel], Meta(min_length=1)]
+    values: dict[str, Any] | list[Any]
     formula: ExpressionText | None = None
 
 
-class Selection(StrictModel):
+class Selection(StrictModel, frozen=True, kw_only=True):
     """A named condition.
 
     Attributes
@@ -346,11 +313,41 @@ class Selection(StrictModel):
     label: str = ""
 
 
+def _matched(value: Any) -> Any:
+    return {"selections": value} if isinstance(value, str | list) else value
+
+
 def _selection(value: Any) -> Any:
     return value if isinstance(value, dict) else {"cut": value}
 
 
-class HistoConfig(StrictModel):
+def _list_of(noun: str, *path: str) -> ShortForm:
+    return ShortForm(path, listed, f"a {noun}, or a list of {noun}s", TEXT)
+
+
+# inner ones after those that may put them there
+SHORT_FORMS = (
+    ShortForm(
+        ("selections", "*"),
+        _selection,
+        "a condition, or a mapping with 'cut'",
+        ExpressionText.JSON_SCHEMA,
+    ),
+    ShortForm(
+        ("matches", "*", "for", "*"),
+        _matched,
+        "a selection, a list of selections, or a mapping with 'selections'",
+        TEXTS,
+    ),
+    _list_of("selection", "matches", "*", "for", "*", "selections"),
+    _list_of("selection", "matches", "*", "gen"),
+    _list_of("selection", "histograms", "*", "for", "*"),
+    _list_of("collection", "histograms", "*", "fill", "*", "only"),
+    _list_of("collection", "collections", "*", "pairs"),
+)
+
+
+class HistoConfig(StrictModel, frozen=True, kw_only=True):
     """The configuration of ``histo run``.
 
     Attributes
@@ -372,22 +369,16 @@ class HistoConfig(StrictModel):
         Groups of histograms by name of the folder they go to.
     """
 
+    short_forms = SHORT_FORMS
+
     version: Version = 1
-    collections: dict[Identifier, DerivedCollection] = ModelField(default={})
-    tables: dict[Identifier, TableConfig] = ModelField(default={})
-    functions: dict[Identifier, Text] = ModelField(default={})
-    selections: dict[
-        Name,
-        Annotated[
-            Selection,
-            BeforeValidator(
-                _selection, json_schema_input_type=str | int | float | bool | Selection
-            ),
-        ],
-    ] = ModelField(default={})
-    matches: dict[Name, Matching] = ModelField(default={})
-    histograms: dict[Name, Group] = ModelField(min_length=1)
+    collections: dict[Identifier, DerivedCollection] = {}
+    tables: dict[Identifier, TableConfig] = {}
+    functions: dict[Identifier, str] = {}
+    selections: dict[Name, Selection] = {}
+    matches: dict[Name, Matching] = {}
+    histograms: Annotated[dict[Name, Group], Meta(min_length=1)]
 
     def normalised(self) -> dict[str, Any]:
         """Return everything that the configuration says, with the defaults spelled out."""
-        return self.model_dump(mode="json", by_alias=True)
+        return to_data(self)

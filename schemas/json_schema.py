@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Iterator
 from typing import Any
 
-import pydantic
+import msgspec
+
+from schemas.model import ShortForm, StrictModel
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def json_schema(model: type[pydantic.BaseModel], title: str) -> dict[str, Any]:
+def json_schema(model: type[StrictModel], title: str) -> dict[str, Any]:
     """Return the JSON Schema of a configuration, short forms and ``include`` included.
 
     Parameters
@@ -21,47 +24,88 @@ def json_schema(model: type[pydantic.BaseModel], title: str) -> dict[str, Any]:
     title
         Of the schema.
     """
-    schema = model.model_json_schema(by_alias=True, mode="validation")
-    schema = {"$schema": DIALECT, **schema, "title": title}
-    schema["properties"] = {
+    schema = msgspec.json.schema(model, schema_hook=_own_type)
+    parts: dict[str, Any] = schema["$defs"]
+    for found in _models(msgspec.inspect.type_info(model)):
+        _describe(parts[found.__name__], found)
+    top = parts[model.__name__]
+    for form in model.short_forms:
+        _allow(form, top, parts)
+    del parts[model.__name__]
+    top["properties"] = {
         "include": {
             "description": "Configurations whose keys this one takes over, relative to it.",
             "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
         },
-        **schema["properties"],
+        **top["properties"],
     }
     # what an included configuration may give cannot be required of the one that includes it
-    schema.pop("required", None)
-    for name, found in {title: model, **_models(model)}.items():
-        target = schema if found is model else schema.get("$defs", {}).get(name, {})
-        _describe(target, found)
+    top.pop("required", None)
+    return {"$schema": DIALECT, **top, "title": title, "$defs": parts}
+
+
+def _own_type(kind: Any) -> dict[str, Any]:
+    schema: dict[str, Any] = kind.JSON_SCHEMA
     return schema
 
 
-def _models(model: type[pydantic.BaseModel]) -> dict[str, type[pydantic.BaseModel]]:
-    """Return all models of the module tree below a model, by name."""
-    found: dict[str, type[pydantic.BaseModel]] = {}
-    waiting: list[Any] = [model]
-    seen: set[int] = set()
-    while waiting:
-        item = waiting.pop()
-        if id(item) in seen:
-            continue
-        seen.add(id(item))
-        if inspect.isclass(item) and issubclass(item, pydantic.BaseModel):
-            found[item.__name__] = item
-            waiting += [info.annotation for info in item.model_fields.values()]
-        waiting += list(getattr(item, "__args__", ()))
-    return found
+def _allow(form: ShortForm, schema: dict[str, Any], parts: dict[str, Any]) -> None:
+    """Let the schema of a model accept a short form, where that may stand."""
+    *outer, last = (
+        ("additionalProperties",) if step == "*" else ("properties", step) for step in form.path
+    )
+    for step in outer:
+        schema = _long(schema, parts)
+        for key in step:
+            schema = schema[key]
+    schema = _long(schema, parts)
+    for key in last[:-1]:
+        schema = schema[key]
+    known = schema[last[-1]]
+    said = {key: known.pop(key) for key in ("description", "default") if key in known}
+    options = known.get("anyOf", [known])
+    schema[last[-1]] = {"anyOf": [form.json_schema, *options], **said}
 
 
-def _describe(target: dict[str, Any], model: type[pydantic.BaseModel]) -> None:
+def _long(schema: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of the mapping that something is in its long form."""
+    for option in schema.get("anyOf", [schema]):
+        found: dict[str, Any] = option
+        if "$ref" in option:
+            found = parts[option["$ref"].rpartition("/")[2]]
+        if found.get("type") == "object":
+            return found
+    raise AssertionError("short forms stand in mappings")
+
+
+def _models(kind: msgspec.inspect.Type) -> Iterator[type[msgspec.Struct]]:
+    """Iterate over the models in a type."""
+    match kind:
+        case msgspec.inspect.StructType():
+            yield kind.cls
+            for field in kind.fields:
+                yield from _models(field.type)
+        case msgspec.inspect.DictType():
+            yield from _models(kind.value_type)
+        case msgspec.inspect.ListType():
+            yield from _models(kind.item_type)
+        case msgspec.inspect.Metadata():
+            yield from _models(kind.type)
+        case msgspec.inspect.UnionType():
+            for option in kind.types:
+                yield from _models(option)
+
+
+def _describe(target: dict[str, Any], model: type[msgspec.Struct]) -> None:
     """Take the descriptions of the keys from the model's docstring."""
-    documented = _attributes(inspect.getdoc(model) or "")
-    for name, info in model.model_fields.items():
-        key = info.alias or name
-        if name in documented and key in target.get("properties", {}):
-            target["properties"][key]["description"] = documented[name]
+    target["description"] = doc = inspect.getdoc(model) or ""
+    documented = _attributes(doc)
+    for field in msgspec.structs.fields(model):
+        value = target["properties"][field.encode_name]
+        if field.name in documented:
+            value["description"] = documented[field.name]
+        # the letters of a `Name` may be of any language, for which patterns of editors lack a word
+        value.pop("propertyNames", None)
 
 
 def _attributes(doc: str) -> dict[str, str]:

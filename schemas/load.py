@@ -8,25 +8,22 @@ exist, and the size of what aliases expand to is limited.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self
 
-import pydantic
+import msgspec
 import yaml
-from pydantic_core import ErrorDetails, PydanticCustomError
 
-from schemas.errors import ConfigError, ExpressionError, Location, UsageError, nearest
+from schemas.errors import ConfigError, Location, UsageError, nearest
+from schemas.model import Model, ModelError, from_data
+from schemas.model import Path as Path_
 
 MAX_BYTES = 4_000_000
 MAX_NODES = 200_000  # after aliases are expanded; the largest real configuration has under 2,000
 MAX_DEPTH = 50
 MAX_FILES = 100  # of a configuration with all that it includes, counted as often as included
-
-Key = str | int
-Path_ = tuple[Key, ...]
-Model = TypeVar("Model", bound=pydantic.BaseModel)
 
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
@@ -46,11 +43,15 @@ class SourceText(str):
     location: Location | None = None
 
     @classmethod
-    def at(cls, text: str, location: Location | None) -> SourceText:
+    def at(cls, text: str, location: Location | None) -> Self:
         """Make a text with its location."""
         made = cls(text)
         made.location = location
         return made
+
+    def plain(self) -> str:
+        """Return the text alone."""
+        return str(self)
 
 
 def location_of(text: str) -> Location | None:
@@ -65,7 +66,7 @@ class Document:
     Attributes
     ----------
     data
-        The top-level mapping; strings are `SourceText`.
+        The top-level mapping; its texts are `SourceText`, the keys of its mappings are not.
     values, keys
         Place of each value and of each mapping key, by path.
     """
@@ -82,36 +83,10 @@ class Document:
         return None
 
 
-class StrictModel(pydantic.BaseModel):
-    """Base of everything that comes from a file: frozen, no unknown keys, no silent conversions."""
-
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    @pydantic.model_validator(mode="before")
-    @classmethod
-    def _refuse_unknown_keys(cls, data: Any) -> Any:
-        """Name the unknown key and the nearest known one; pydantic itself knows only the first."""
-        if isinstance(data, dict):
-            known = {info.alias or name for name, info in cls.model_fields.items()}
-            for key in data:
-                if key not in known:
-                    raise PydanticCustomError(
-                        "unknown_key",
-                        "unknown key {name}; {hint}",
-                        {"key": key, "name": repr(str(key)), "hint": nearest(str(key), known)},
-                    )
-        return data
-
-
-def wrong_key(key: str, message: str) -> PydanticCustomError:
-    """Make the error of a validator about one key of a mapping, which the message will mark."""
-    return PydanticCustomError("wrong_key", "{message}", {"key": key, "message": message})
-
-
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # chosen at run time
     """YAML to nodes without any implicit typing; `_Composer` types the scalars."""
 
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # overrides a class attribute
+    yaml_implicit_resolvers: dict[str, Any] = {}  # overrides a class attribute
 
 
 _PREFIX = "tag:yaml.org,2002:"  # of the tags that are written with two exclamation marks
@@ -171,7 +146,7 @@ class _Composer:
             if key in made:
                 raise ConfigError(f"key {key!r} stands here a second time; remove one", place)
             self.document.keys[*path, key] = place
-            made[SourceText.at(key, place)] = self.build(value_node, (*path, key))
+            made[key] = self.build(value_node, (*path, key))
         return made
 
     def _scalar(self, node: yaml.Node, place: Location) -> Any:
@@ -347,10 +322,11 @@ def validate(document: Document, model: type[Model]) -> Model:
         With place, key and nearest valid name of the first thing that is wrong.
     """
     try:
-        return model.model_validate(document.data)
-    except pydantic.ValidationError as error:
-        problems = list(_problems(error, document))
-        raise problems[0] from error
+        made = from_data(document.data, model)
+    except ModelError as error:
+        raise _in_file(error, document) from error
+    _place_keys(made, (), document)
+    return made
 
 
 def load_model(path: Path, model: type[Model]) -> Model:
@@ -358,55 +334,30 @@ def load_model(path: Path, model: type[Model]) -> Model:
     return validate(load_document(path), model)
 
 
-def _problems(error: pydantic.ValidationError, document: Document) -> Iterator[ConfigError]:
-    for detail in error.errors(include_url=False):
-        context = detail.get("ctx", {})
-        cause = context.get("error")
-        if isinstance(cause, ExpressionError):
-            yield cause
-            continue
-        path = tuple(detail["loc"])
-        place = document.where(path)
-        if detail["type"] in ("unknown_key", "wrong_key"):
-            place = document.keys.get((*path, context["key"]), place)
-        if path[-1:] == ("[key]",):  # of a mapping, as pydantic says
-            place = document.keys.get(path[:-1], place)
-        named = ".".join(str(key) for key in path if (key in _names(document, path)))
-        message = _message(detail)
-        yield ConfigError(f"{named}: {message}" if named else message, place)
+def _in_file(error: ModelError, document: Document) -> ConfigError:
+    """Say where in the file an error is; of its path, only what the user wrote is named."""
+    path, place = error.path, document.where(error.path)
+    if error.key is not None:
+        place = document.keys.get((*path, error.key), place)
+    named = ".".join(str(path[i]) for i in range(len(path)) if path[: i + 1] in document.values)
+    return ConfigError(f"{named}: {error.message}" if named else error.message, place)
 
 
-def _names(document: Document, path: Path_) -> set[Key]:
-    """Return the parts of a pydantic location that the user wrote, without pydantic's own tags."""
-    return {path[i] for i in range(len(path)) if path[: i + 1] in document.values}
+def _place_keys(value: Any, path: Path_, document: Document) -> None:
+    """Let the keys of the mappings in a model remember where they stand, as its texts do.
 
-
-_WORDS = (
-    ("a valid integer", "an integer"),
-    ("a valid string", "a text"),
-    ("a valid ", "a "),
-    ("greater than or equal to", "at least"),
-    ("less than or equal to", "at most"),
-)
-
-
-def _message(detail: ErrorDetails) -> str:
-    if detail["type"] == "missing":
-        return f"key {str(detail['loc'][-1])!r} is missing"
-    message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    if detail["type"] in ("unknown_key", "wrong_key", "value_error"):
-        return message
-    got = detail["input"]
-    if detail["type"] in ("too_short", "too_long"):
-        least, most = detail["ctx"].get("min_length"), detail["ctx"].get("max_length")
-        if least == 1:
-            return "must not be empty"
-        limit = f"at most {most}" if least is None else f"at least {least}"
-        return f"expected {limit} entries, got {detail['ctx']['actual_length']}"
-    if detail["type"] in ("model_type", "dict_type"):
-        message = "'key: value' entries"
-    shown = "nothing" if got is None else repr(str(got) if isinstance(got, SourceText) else got)
-    message = message.removeprefix("Input should be ")
-    for pydantics, ours in _WORDS:
-        message = message.replace(pydantics, ours)
-    return f"expected {message}, got {shown if len(shown) < 60 else shown[:57] + '...'}"
+    msgspec takes only plain strings for the names of a model's fields, and data do not show which
+    mappings become models.
+    """
+    if isinstance(value, msgspec.Struct):
+        for name, key in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True):
+            _place_keys(getattr(value, name), (*path, key), document)
+    elif isinstance(value, dict):
+        entries = list(value.items())
+        value.clear()
+        for key, entry in entries:
+            value[SourceText.at(key, document.keys.get((*path, key)))] = entry
+            _place_keys(entry, (*path, key), document)
+    elif isinstance(value, list):
+        for index, entry in enumerate(value):
+            _place_keys(entry, (*path, index), document)

@@ -13,15 +13,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-import pydantic
-from pydantic import AfterValidator
-from pydantic import Field as ModelField
-from pydantic_core import from_json
+from msgspec import Meta
 
 from schemas.config_types import Name
 from schemas.errors import DatasetError
 from schemas.event_schema import EventSchema
-from schemas.load import StrictModel
+from schemas.model import EntryError, ModelError, StrictModel, from_data, parse_json, to_data
 from schemas.narrow import Rounding, largest
 
 MANIFEST = "manifest.json"
@@ -31,16 +28,10 @@ MAX_BYTES = 100_000_000
 _SEALED = re.compile(rb'\{\n "digest": "([0-9a-f]{32})",\n')
 _PARTITION = re.compile(r"sample=[^/]+/part-[0-9]{5,}-[0-9a-f]{8}\.parquet")
 
-Count = Annotated[int, ModelField(ge=0, lt=2**63)]
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
-def _inside(path: str) -> str:
-    if not _PARTITION.fullmatch(path) or ".." in PurePosixPath(path).parts:
-        raise ValueError(f"{path!r} is not the path of a partition of a dataset")
-    return path
-
-
-class Source(StrictModel):
+class Source(StrictModel, frozen=True, kw_only=True):
     """A ROOT file that was read.
 
     Attributes
@@ -67,7 +58,7 @@ class Source(StrictModel):
     modified: Count | None = None
 
 
-class Skipped(StrictModel):
+class Skipped(StrictModel, frozen=True, kw_only=True):
     """A ROOT file that was left out, with the consent of who ran the skim.
 
     Attributes
@@ -85,7 +76,7 @@ class Skipped(StrictModel):
     entries: Count | None = None
 
 
-class Partition(StrictModel):
+class Partition(StrictModel, frozen=True, kw_only=True):
     """One Parquet file of the dataset.
 
     Attributes
@@ -112,7 +103,7 @@ class Partition(StrictModel):
         The largest errors that narrowing made, by ``COLLECTION.FIELD``.
     """
 
-    path: Annotated[str, AfterValidator(_inside)]
+    path: str
     source: Count
     entry_start: Count
     entry_stop: Count
@@ -123,15 +114,21 @@ class Partition(StrictModel):
     checksum: str
     content: str
     footer: str
-    errors: dict[str, Rounding] = ModelField(default={})
+    errors: dict[str, Rounding] = {}
+
+    def __post_init__(self) -> None:
+        if not _PARTITION.fullmatch(self.path) or ".." in PurePosixPath(self.path).parts:
+            raise EntryError(
+                "path", f"{self.path!r} is not the path of a partition of a dataset", value=True
+            )
 
 
-class SampleRecord(StrictModel):
+class SampleRecord(StrictModel, frozen=True, kw_only=True):
     """What the dataset holds of one sample."""
 
-    sources: list[Source] = ModelField(default=[])
-    partitions: list[Partition] = ModelField(default=[])
-    skipped: list[Skipped] = ModelField(default=[])
+    sources: list[Source] = []
+    partitions: list[Partition] = []
+    skipped: list[Skipped] = []
 
     @property
     def events_read(self) -> int:
@@ -159,7 +156,7 @@ class SampleRecord(StrictModel):
         return sum(partition.bytes for partition in self.partitions)
 
 
-class Manifest(StrictModel):
+class Manifest(StrictModel, frozen=True, kw_only=True, rename={"event_schema": "schema"}):
     """Everything a dataset says of itself.
 
     Attributes
@@ -179,7 +176,7 @@ class Manifest(StrictModel):
     """
 
     format_version: Literal[1] = 1
-    event_schema: EventSchema = ModelField(alias="schema")
+    event_schema: EventSchema
     configuration: dict[str, Any]
     configuration_hash: str
     software: dict[str, str]
@@ -193,7 +190,7 @@ class Manifest(StrictModel):
 
     def to_json(self) -> str:
         """Return the text of the file, one line per value; fields keep the order of the ntuple."""
-        return seal(self.model_dump(mode="json", by_alias=True))
+        return seal(to_data(self))
 
 
 def seal(data: Mapping[str, Any]) -> str:
@@ -219,9 +216,9 @@ def parse_manifest(content: bytes, where: str) -> Manifest:
         this one cannot read.
     """
     try:
-        data = from_json(content, allow_inf_nan=False)
-    except ValueError as error:
-        raise DatasetError(f"{where}: the manifest is damaged: not JSON ({error})") from error
+        data = parse_json(content)
+    except ModelError as error:
+        raise DatasetError(f"{where}: the manifest is damaged: {error}") from error
     version = data.get("format_version") if isinstance(data, dict) else None
     if version != 1:
         raise DatasetError(f"{where}: format version {version!r} is unknown; this l1skim reads 1")
@@ -233,13 +230,9 @@ def parse_manifest(content: bytes, where: str) -> Manifest:
         )
     del data["digest"]
     try:
-        manifest = Manifest.model_validate(data)
-    except pydantic.ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(map(str, first["loc"]))
-        raise DatasetError(
-            f"{where}: the manifest is damaged: {key or 'at its top'}: {first['msg']}"
-        ) from error
+        manifest = from_data(data, Manifest)
+    except ModelError as error:
+        raise DatasetError(f"{where}: the manifest is damaged: {error}") from error
     for name, record in manifest.samples.items():
         for partition in record.partitions:
             _check(partition, name, record, where)

@@ -11,16 +11,17 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from pydantic import Field as ModelField
+from msgspec import Meta
+from msgspec.structs import replace
 
-from schemas.config_types import plain_text
 from schemas.errors import ConfigError, InputError, nearest
 from schemas.event_schema import EventSchema, Field
 from schemas.events import Array, Events, Objects, Ragged
-from schemas.load import SourceText, StrictModel, location_of
+from schemas.load import SourceText, location_of
+from schemas.model import StrictModel
 
 INTEGERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
 """Types that integers may be narrowed to, the smallest first."""
@@ -28,7 +29,7 @@ INTEGERS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "in
 _BITS = re.compile(r"([0-9]+) bits?")
 
 
-class Rounding(StrictModel):
+class Rounding(StrictModel, frozen=True, kw_only=True):
     """The largest error that narrowing made to a column, over finite values.
 
     Attributes
@@ -39,8 +40,8 @@ class Rounding(StrictModel):
         Of ``abs(stored - original) / abs(original)``.
     """
 
-    absolute: float = ModelField(default=0.0, ge=0)
-    relative: float = ModelField(default=0.0, ge=0)
+    absolute: Annotated[float, Meta(ge=0)] = 0.0
+    relative: Annotated[float, Meta(ge=0)] = 0.0
 
     def or_larger(self, other: Rounding) -> Rounding:
         """Return the largest errors of two blocks of events together."""
@@ -58,36 +59,37 @@ def largest(roundings: Sequence[Mapping[str, Rounding]]) -> dict[str, Rounding]:
     return found
 
 
-def parse_narrowing(value: Any) -> str:
-    """Check how the configuration says that a column is stored.
+class Narrowing(SourceText):
+    """How the configuration says that a column is stored: ``uint8``, or ``12 bits``."""
 
-    Parameters
-    ----------
-    value
-        ``uint8`` or another type, ``12 bits``, or a range ``[0, 200]`` of integers.
+    JSON_SCHEMA: ClassVar[dict[str, Any]] = {
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "integer"}}]
+    }
 
-    Returns
-    -------
-    str
-        The same, a range replaced by the smallest type that holds it.
+    @classmethod
+    def parse(cls, value: Any) -> Narrowing:
+        """Accept a type, a number of bits, or a range ``[0, 200]`` of integers.
 
-    Raises
-    ------
-    ValueError
-        If it is none of these.
-    """
-    if isinstance(value, list):
-        return _type_of_range(value)
-    text = plain_text(value)
-    bits = _BITS.fullmatch(text)
-    if bits and 1 <= int(bits[1]) <= 51:
-        return SourceText.at(f"{int(bits[1])} bits", location_of(text))
-    if text in (*INTEGERS, "float32"):
-        return text
-    raise ValueError(
-        f"{str(text)!r} is neither a number of bits of the mantissa, such as '12 bits', nor a type "
-        f"({', '.join(INTEGERS)}, float32), nor a range of integers, such as [0, 200]"
-    )
+        A range is replaced by the smallest type that holds it.
+
+        Raises
+        ------
+        ValueError
+            If it is none of these.
+        """
+        if isinstance(value, list):
+            return cls(_type_of_range(value))
+        if not isinstance(value, str):
+            raise ValueError("expected a text")
+        bits = _BITS.fullmatch(value)
+        if bits and 1 <= int(bits[1]) <= 51:
+            return cls.at(f"{int(bits[1])} bits", location_of(value))
+        if value in (*INTEGERS, "float32"):
+            return cls.at(value, location_of(value))
+        raise ValueError(
+            f"{value!r} is neither a number of bits of the mantissa, such as '12 bits', nor a type "
+            f"({', '.join(INTEGERS)}, float32), nor a range of integers, such as [0, 200]"
+        )
 
 
 def _type_of_range(value: list[Any]) -> str:
@@ -130,7 +132,7 @@ class _Rule:
             mantissa = int(np.finfo(field.type).nmant)
             if int(bits[1]) >= mantissa:
                 return None, f"is {field.type}, whose mantissa has {mantissa} bits"
-            return field.model_copy(update={"mantissa_bits": int(bits[1])}), ""
+            return replace(field, mantissa_bits=int(bits[1])), ""
         target = np.dtype(self.target)
         if target.itemsize >= size:
             return None, f"is {field.type}, which is not wider"
@@ -139,7 +141,7 @@ class _Rule:
             return None, f"is {field.type}"
         if kind == "f" and target.kind in "iu" and self.rank < 2:
             return None, f"is {field.type}; name it without a pattern"
-        return field.model_copy(update={"type": self.target, "narrowed_from": field.type}), ""
+        return replace(field, type=self.target, narrowed_from=field.type), ""
 
 
 def narrow_schema(schema: EventSchema, narrow: Mapping[str, str]) -> EventSchema:
@@ -164,7 +166,7 @@ def narrow_schema(schema: EventSchema, narrow: Mapping[str, str]) -> EventSchema
     collections = {}
     for name, collection in schema.collections.items():
         fields = {f: _narrowest(rules, name, f, info) for f, info in collection.fields.items()}
-        collections[name] = collection.model_copy(update={"fields": fields})
+        collections[name] = replace(collection, fields=fields)
     return EventSchema(collections=collections)
 
 

@@ -6,23 +6,23 @@ A format is a YAML file: those in ``schemas/formats`` go by their name, others b
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-from pydantic import AfterValidator, BeforeValidator, field_validator, model_validator
-from pydantic import Field as ModelField
+import msgspec
 
 from schemas.errors import ConfigError, Location, nearest
-from schemas.event_schema import EVENT, checked_type
-from schemas.load import StrictModel, load_model
+from schemas.event_schema import EVENT, check_type
+from schemas.load import load_model
+from schemas.model import ShortForm, StrictModel
 
 FORMATS = Path(__file__).parent / "formats"
 
 
-def _null_is_empty(value: object) -> object:
+def _null_is_empty(value: Any) -> Any:
     return {} if value is None else value
 
 
-class FieldInfo(StrictModel):
+class FieldInfo(StrictModel, frozen=True, kw_only=True):
     """What a format knows of a field.
 
     Attributes
@@ -37,23 +37,20 @@ class FieldInfo(StrictModel):
     unit: str = ""
     doc: str = ""
 
-    @field_validator("type")
-    @classmethod
-    def _is_a_number_type(cls, value: str) -> str:
-        return value and checked_type(str(value))
+    def __post_init__(self) -> None:
+        if self.type:
+            check_type(self.type)
+            msgspec.structs.force_setattr(self, "type", str(self.type))  # datasets take it over
 
 
-FieldInfos = Annotated[dict[str, FieldInfo], BeforeValidator(_null_is_empty)]
-
-
-class CollectionInfo(StrictModel):
+class CollectionInfo(StrictModel, frozen=True, kw_only=True):
     """What a format knows of a collection: its meaning and that of its fields."""
 
     doc: str = ""
-    fields: FieldInfos = ModelField(default={})
+    fields: dict[str, FieldInfo] = {}
 
 
-class TreeFormat(StrictModel):
+class TreeFormat(StrictModel, frozen=True, kw_only=True):
     """One tree of a format, and what the names of its branches mean.
 
     Attributes
@@ -74,12 +71,12 @@ class TreeFormat(StrictModel):
     """
 
     tree: str
-    collections: dict[str, str] = ModelField(default={})
-    counters: dict[str, str] = ModelField(default={})
+    collections: dict[str, str] = {}
+    counters: dict[str, str] = {}
     event: str = ""
 
 
-class NtupleFormat(StrictModel):
+class NtupleFormat(StrictModel, frozen=True, kw_only=True):
     """A format of ntuples.
 
     Attributes
@@ -100,19 +97,23 @@ class NtupleFormat(StrictModel):
         Meaning of the event's own fields.
     """
 
-    name: Annotated[str, AfterValidator(str.strip)]
+    short_forms = tuple(
+        ShortForm(path, _null_is_empty, "'key: value' entries", {"type": "null"})
+        for path in (("fields",), ("event",), ("collections", "*", "fields"))
+    )
+
+    name: str
     doc: str = ""
     tree: str = ""
-    trees: list[TreeFormat] = ModelField(default=[])
-    fields: FieldInfos = ModelField(default={})
-    collections: dict[str, CollectionInfo] = ModelField(default={})
-    event: FieldInfos = ModelField(default={})
+    trees: list[TreeFormat] = []
+    fields: dict[str, FieldInfo] = {}
+    collections: dict[str, CollectionInfo] = {}
+    event: dict[str, FieldInfo] = {}
 
-    @model_validator(mode="after")
-    def _has_a_tree(self) -> NtupleFormat:
+    def __post_init__(self) -> None:
         if bool(self.tree) == bool(self.trees):
             raise ValueError("give either 'tree', or 'trees' if there are several")
-        return self
+        msgspec.structs.force_setattr(self, "name", self.name.strip())
 
     def all_trees(self) -> list[TreeFormat]:
         """Return the trees, however many there are."""

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from msgspec.structs import replace
+
 from schemas.binding import Binder
 from schemas.errors import ConfigError, nearest
 from schemas.evaluate import needed
@@ -184,7 +186,7 @@ def _extend(schema: EventSchema, defined: Mapping[Pair, Node]) -> EventSchema:
     for (owner, name), node in defined.items():
         known = collections.get(owner, Collection(kind="event"))
         fields = {**known.fields, name: Field(type=node.dtype.name, doc=f"= {node.key}")}
-        collections[owner] = known.model_copy(update={"fields": fields})
+        collections[owner] = replace(known, fields=fields)
     return EventSchema(collections=collections)
 
 
@@ -195,7 +197,7 @@ def restrict(schema: EventSchema, pairs: Iterable[Pair]) -> EventSchema:
     for name, collection in schema.collections.items():
         fields = {f: info for f, info in collection.fields.items() if (name, f) in chosen}
         if fields:
-            collections[name] = collection.model_copy(update={"fields": fields})
+            collections[name] = replace(collection, fields=fields)
     return EventSchema(collections=collections)
 
 
@@ -239,7 +241,7 @@ def prune(
             if _key(recipe.kept, name, field) in columns
         }
         if fields or name in collections:
-            kept[name] = collection.model_copy(update={"fields": fields})
+            kept[name] = replace(collection, fields=fields)
     pruned = Recipe(
         kept=EventSchema(collections=kept),
         fields={key: node for key, node in recipe.fields.items() if key in wanted},

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any
-
-from pydantic import BeforeValidator
-from pydantic import Field as ModelField
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from schemas.skim_config import Storage
@@ -26,36 +23,22 @@ UNITS = {
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([A-Za-z]+)")
 
 
+SIZE = f"a number of bytes, or one with a unit, such as '256 MB' (units: {', '.join(UNITS)})"
+"""What a size may be, in words."""
+
+
 def parse_size(value: Any) -> Any:
     """Turn a text such as ``256 MB`` into a number of bytes; leave all else alone.
-
-    Raises
-    ------
-    ValueError
-        If the text is not a number followed by a unit.
 
     Examples
     --------
     >>> parse_size("1.5 MB")
     1500000
     """
-    if not isinstance(value, str):
-        return value
-    found = _SIZE.fullmatch(value)
+    found = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if not found or found[2] not in UNITS:
-        raise ValueError(
-            f"{str(value)!r} is not a size; write a number of bytes, or one with a unit, such as "
-            f"'256 MB' (units: {', '.join(UNITS)})"
-        )
+        return value
     return round(float(found[1]) * UNITS[found[2]])
-
-
-ByteSize = Annotated[
-    int,
-    BeforeValidator(parse_size, json_schema_input_type=int | str),
-    ModelField(ge=1),
-]
-"""Number of bytes, also as a text with a unit."""
 
 
 def events_per_partition(storage: Storage, bytes_per_event: float) -> int:

@@ -6,21 +6,21 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, PlainSerializer, PlainValidator, model_validator
-from pydantic import Field as ModelField
+import msgspec
+from msgspec import Meta
 
-from schemas.config_types import ExpressionText, Identifier, Name, Text, Version
-from schemas.load import StrictModel, load_document, validate
-from schemas.narrow import parse_narrowing
+from schemas.config_types import TEXT, TEXTS, ExpressionText, Identifier, Name, Version, listed
+from schemas.load import load_document, validate
+from schemas.model import ShortForm, StrictModel, to_data
+from schemas.narrow import Narrowing
 from schemas.ntuple import NtupleFormat
-from schemas.sizes import ByteSize
+from schemas.sizes import SIZE, parse_size
+
+Count = Annotated[int, Meta(ge=1)]
+Patterns = Annotated[list[str], Meta(min_length=1)]
 
 
-def _list_of_files(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-class Sample(StrictModel):
+class Sample(StrictModel, frozen=True, kw_only=True):
     """The files of a sample.
 
     Attributes
@@ -29,44 +29,10 @@ class Sample(StrictModel):
         Paths, globs or URLs; relative paths start from the configuration's folder.
     """
 
-    files: Annotated[
-        list[Text],
-        BeforeValidator(_list_of_files, json_schema_input_type=str | list[str]),
-        ModelField(min_length=1),
-    ]
+    files: Patterns
 
 
-def _sample(value: Any) -> Any:
-    if isinstance(value, str | list):
-        return {"files": value}
-    if not isinstance(value, dict | Sample):
-        raise ValueError("expected a path, a list of paths, or a mapping with 'files'")
-    return value
-
-
-def _patterns(value: Any) -> Any:
-    if isinstance(value, str):
-        return ["*"] if value == "all" else [value]
-    if not isinstance(value, list):
-        raise ValueError("expected 'all', a field, or a list of fields")
-    return value
-
-
-Patterns = Annotated[
-    list[Text],
-    BeforeValidator(_patterns, json_schema_input_type=str | list[str]),
-    ModelField(min_length=1),
-]
-
-
-Narrowing = Annotated[
-    str,
-    PlainValidator(parse_narrowing, json_schema_input_type=str | list[int]),
-    PlainSerializer(str, return_type=str),
-]
-
-
-class Storage(StrictModel):
+class Storage(StrictModel, frozen=True, kw_only=True):
     """How partitions are stored.
 
     Attributes
@@ -91,41 +57,20 @@ class Storage(StrictModel):
         numbers (``12 bits``). Applied last, after all cuts.
     """
 
-    partition_events: int = ModelField(default=50_000, ge=1)
-    partition_bytes: ByteSize = 256_000_000
-    row_group_events: int = ModelField(default=50_000, ge=1)
-    row_group_bytes: ByteSize = 128_000_000
+    partition_events: Count = 50_000
+    partition_bytes: Count = 256_000_000
+    row_group_events: Count = 50_000
+    row_group_bytes: Count = 128_000_000
     compression: Literal["zstd", "snappy", "gzip", "lz4", "none"] = "zstd"
-    level: int | None = ModelField(default=3, ge=1, le=22)
-    narrow: dict[Text, Narrowing] = ModelField(default={})
+    level: Annotated[int, Meta(ge=1, le=22)] | None = 3
+    narrow: dict[str, Narrowing] = {}
 
-    @model_validator(mode="after")
-    def _has_the_level(self) -> Storage:
+    def __post_init__(self) -> None:
         if self.compression == "gzip" and self.level is not None and self.level > 9:
             raise ValueError(f"gzip has the levels 1 to 9, not {self.level}")
-        return self
 
 
-def _number_to_fill(value: Any) -> Any:
-    if isinstance(value, str) and value.lower() in ("nan", ".nan"):
-        return math.nan
-    if not isinstance(value, bool | int | float):
-        raise ValueError(f"expected a number, true, false or nan, got {value!r}")
-    return value
-
-
-def _write_number(value: float) -> Any:
-    return "nan" if math.isnan(value) else value  # JSON has no such number
-
-
-NumberToFill = Annotated[
-    bool | int | float,
-    BeforeValidator(_number_to_fill, json_schema_input_type=bool | int | float | Literal["nan"]),
-    PlainSerializer(_write_number, when_used="json"),
-]
-
-
-class Drift(StrictModel):
+class Drift(StrictModel, frozen=True, kw_only=True):
     """What to do where files of the samples differ; without a word of it, they must not.
 
     Attributes
@@ -138,11 +83,38 @@ class Drift(StrictModel):
         that holds the values of all exactly.
     """
 
-    fill: dict[Text, NumberToFill] = ModelField(default={})
-    widen: list[Text] = ModelField(default=[])
+    fill: dict[str, bool | int | float] = {}
+    widen: list[str] = []
 
 
-class SkimConfig(StrictModel):
+def _sample(value: Any) -> Any:
+    return {"files": value} if isinstance(value, str | list) else value
+
+
+def _all_fields(value: Any) -> Any:
+    return ["*"] if value == "all" else listed(value)
+
+
+def _number_to_fill(value: Any) -> Any:
+    return math.nan if isinstance(value, str) and value.lower() in ("nan", ".nan") else value
+
+
+# inner ones after those that may put them there
+SHORT_FORMS = (
+    ShortForm(
+        ("samples", "*"), _sample, "a path, a list of paths, or a mapping with 'files'", TEXTS
+    ),
+    ShortForm(("samples", "*", "files"), listed, "a path, or a list of paths", TEXT),
+    ShortForm(("keep", "*"), _all_fields, "'all', a field, or a list of fields", TEXT),
+    ShortForm(
+        ("drift", "fill", "*"), _number_to_fill, "a number, true, false or nan", {"const": "nan"}
+    ),
+    ShortForm(("storage", "partition_bytes"), parse_size, SIZE, TEXT),
+    ShortForm(("storage", "row_group_bytes"), parse_size, SIZE, TEXT),
+)
+
+
+class SkimConfig(StrictModel, frozen=True, kw_only=True, rename={"format": "schema"}):
     """The configuration of ``skim run``.
 
     Attributes
@@ -169,22 +141,26 @@ class SkimConfig(StrictModel):
         How partitions are stored.
     """
 
+    short_forms = SHORT_FORMS
+
     version: Version = 1
-    format: Text = ModelField(alias="schema")
-    samples: dict[
-        Name, Annotated[Sample, BeforeValidator(_sample, json_schema_input_type=str | list[str])]
-    ] = ModelField(default={})
-    keep: dict[Text, Patterns] = ModelField(min_length=1)
-    define: dict[Text, dict[Identifier, ExpressionText]] = ModelField(default={})
-    objects: dict[Text, ExpressionText] = ModelField(default={})
+    format: str
+    samples: dict[Name, Sample] = {}
+    keep: Annotated[dict[str, Patterns], Meta(min_length=1)]
+    define: dict[str, dict[Identifier, ExpressionText]] = {}
+    objects: dict[str, ExpressionText] = {}
     events: ExpressionText | None = None
     weight: ExpressionText | None = None
-    drift: Drift = ModelField(default_factory=Drift)
-    storage: Storage = ModelField(default_factory=Storage)
+    drift: Drift = msgspec.field(default_factory=Drift)
+    storage: Storage = msgspec.field(default_factory=Storage)
 
     def normalised(self) -> dict[str, Any]:
         """Return what decides the content of partitions: everything but the samples."""
-        return self.model_dump(mode="json", by_alias=True, exclude={"samples"})
+        said = to_data(self)
+        del said["samples"]
+        fill = said["drift"]["fill"]
+        fill |= {key: "nan" for key, value in fill.items() if math.isnan(value)}  # not in JSON
+        return said
 
 
 def load_skim_config(path: Path) -> SkimConfig:
@@ -202,4 +178,4 @@ def load_skim_config(path: Path) -> SkimConfig:
     if keys.isdisjoint({"tree", "trees"}) or not keys.isdisjoint({"schema", "keep"}):
         return validate(document, SkimConfig)
     validate(document, NtupleFormat)  # so that its mistakes are told before any file is opened
-    return SkimConfig(schema=path.name, keep={"*": ["*"]})
+    return SkimConfig(format=path.name, keep={"*": ["*"]})

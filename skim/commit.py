@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from runtime.files import is_url
 from runtime.target import Target
 from schemas.errors import RunError
@@ -60,7 +62,7 @@ def extend_record(present: SampleRecord, new: New) -> SampleRecord:
     position = {source.url: index for index, source in enumerate(sources)}
     first = len(present.sources)
     partitions = [
-        part.model_copy(update={"source": position[url]})
+        replace(part, source=position[url])
         for url, part in new.partitions
         if position.get(url, -1) >= first
     ]

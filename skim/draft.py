@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from schemas.event_schema import EVENT
 from schemas.grouping import Branch, Grouping, qualify, usual_counters
 from schemas.ntuple import TreeFormat
@@ -84,7 +86,7 @@ class _TreeDraft:
 
     def collect(self, beginnings: Beginnings) -> None:
         """Take these beginnings."""
-        self.rules = self.rules.model_copy(update={"collections": dict(beginnings)})
+        self.rules = replace(self.rules, collections=dict(beginnings))
 
     def counts(self, branch: Branch) -> bytes | str:
         """Return what branches of one collection must share."""
@@ -181,7 +183,7 @@ class _TreeDraft:
             ]
             if usual not in counters and (usual or counters):
                 found[collection] = counters[0] if counters else ""
-        self.rules = self.rules.model_copy(update={"counters": found})
+        self.rules = replace(self.rules, counters=found)
 
 
 class _Columns:
@@ -200,7 +202,7 @@ class _Columns:
         taken = self.columns | self.owners | {owner for _, (owner, _) in placed}
         single = [pair for branch, pair in placed if not branch.depth]
         if any(_column(*pair) in self.columns or pair[0] in self.lists for pair in single):
-            draft.rules = draft.rules.model_copy(update={"event": _unused(word, taken)})
+            draft.rules = replace(draft.rules, event=_unused(word, taken))
         known = draft.rules.collections
         beginnings = dict(known)
         for name in sorted(draft.grouping.lists & (self.columns | self.owners)):

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
+from msgspec.structs import replace
+
 from schemas.event_schema import EVENT, Collection, Field
 from schemas.grouping import Layout, group_branches, qualify
 from schemas.ntuple import NtupleFormat, TreeFormat
@@ -46,10 +48,9 @@ def write_draft(draft: Draft, url: str, known: NtupleFormat | None) -> str:
 
 
 def _form(draft: Draft, name: str, known: NtupleFormat | None) -> NtupleFormat:
-    said = known.model_dump(include={"fields", "collections", "event"}) if known else {}
-    return NtupleFormat.model_validate(
-        {"name": name, "trees": [rule.model_dump() for rule in draft.rules], **said}
-    )
+    if known is None:
+        return NtupleFormat(name=name, trees=list(draft.rules))
+    return replace(known, name=name, tree="", trees=list(draft.rules))
 
 
 def _head(draft: Draft, file: str, known: NtupleFormat | None) -> Iterator[str]:

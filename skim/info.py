@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.event_schema import EventSchema
 from schemas.manifest import Manifest
+from schemas.model import to_data
 from schemas.narrow import Rounding, largest
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def summary(path: str, manifest: Manifest) -> dict[str, Any]:
             "partitions": len(record.partitions),
             "bytes": record.bytes,
             "source_bytes": sum(source.bytes for source in record.sources),
-            "left_out": [skipped.model_dump(mode="json") for skipped in record.skipped],
+            "left_out": [to_data(skipped) for skipped in record.skipped],
         }
         for name, record in manifest.samples.items()
     }
@@ -42,7 +43,7 @@ def summary(path: str, manifest: Manifest) -> dict[str, Any]:
         **totals,
         "samples": samples,
         "narrowed": _narrowed(manifest),
-        "collections": manifest.event_schema.model_dump(mode="json")["collections"],
+        "collections": to_data(manifest.event_schema)["collections"],
         "configuration": manifest.configuration,
         "configuration_hash": manifest.configuration_hash,
         "software": manifest.software,

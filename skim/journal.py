@@ -11,13 +11,13 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import pydantic
+from msgspec.structs import replace
 
 from runtime.inputs import Range
 from runtime.target import Target
 from schemas.config_types import Name
-from schemas.load import StrictModel
 from schemas.manifest import Partition, Source
+from schemas.model import ModelError, StrictModel, from_json, to_data
 from schemas.trees import Ntuple
 
 JOURNAL = "_journal"
@@ -34,7 +34,7 @@ def key_of(where: Range) -> Key:
     return where.sample, where.ntuple.url, where.start, where.stop
 
 
-class Stamp(StrictModel):
+class Stamp(StrictModel, frozen=True, kw_only=True):
     """What has to be the same for a partition of an earlier run to be of use.
 
     Attributes
@@ -49,7 +49,7 @@ class Stamp(StrictModel):
     software: dict[str, str]
 
 
-class Receipt(StrictModel):
+class Receipt(StrictModel, frozen=True, kw_only=True):
     """That a partition has been made.
 
     Attributes
@@ -82,7 +82,7 @@ class Receipt(StrictModel):
 
     def write(self, target: Target) -> None:
         """Put the receipt into the journal."""
-        content = json.dumps(self.model_dump(mode="json")) + "\n"
+        content = json.dumps(to_data(self)) + "\n"
         # a receipt that a power cut takes away costs the partition's work, and nothing else
         target.replace(f"{JOURNAL}/{self.name}", content.encode(), flush=False)
 
@@ -105,8 +105,8 @@ def read_journal(target: Target) -> Iterator[Receipt]:
         if content is None:
             continue
         try:
-            receipt = Receipt.model_validate_json(content)
-        except pydantic.ValidationError:
+            receipt = from_json(content, Receipt)
+        except ModelError:
             continue
         if receipt.partition.path.startswith(f"sample={receipt.sample}/"):
             yield receipt
@@ -127,7 +127,7 @@ def identify(ntuple: Ntuple) -> Source:
 def describe_change(old: Source, new: Source) -> str:
     """Say how a file has changed; nothing if it has not, as far as its storage tells."""
     if old.modified is None or new.modified is None:
-        new = new.model_copy(update={"modified": old.modified})
+        new = replace(new, modified=old.modified)
     if old == new:
         return ""
     if (old.entries, old.bytes, old.uuid) == (new.entries, new.bytes, new.uuid):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import getpass
+import json
 import logging
 import os
 import secrets
@@ -21,11 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import pydantic
-
 from runtime.target import Target
 from schemas.errors import RunError, UsageError
-from schemas.load import StrictModel
+from schemas.model import ModelError, StrictModel, from_json, to_data
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +32,7 @@ LOCK = "_lock"
 _MAX_BYTES = 1_000_000
 
 
-class Holder(StrictModel):
+class Holder(StrictModel, frozen=True, kw_only=True):
     """Who writes to a dataset.
 
     Attributes
@@ -165,7 +164,7 @@ def locked(target: Target) -> Iterator[Lock]:
     """
     made = target.make()
     try:
-        content = (Holder.myself().model_dump_json(indent=1) + "\n").encode()
+        content = (json.dumps(to_data(Holder.myself()), indent=1) + "\n").encode()
         while not target.create(LOCK, content):
             _take_over(target)
         try:
@@ -183,8 +182,8 @@ def _take_over(target: Target) -> None:
         return  # it has just been released
     where = target.describe(LOCK)
     try:
-        holder = Holder.model_validate_json(content)
-    except pydantic.ValidationError:
+        holder = from_json(content, Holder)
+    except ModelError:
         raise UsageError(
             f"output {target.describe()!r} is locked, and {where!r} does not say by whom; if no "
             "run is writing there, remove that file"

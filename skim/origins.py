@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import pydantic
-
 from runtime.console import Watch
 from runtime.inputs import Opened, open_samples
 from runtime.scheduler import Scheduler
 from schemas.errors import ConfigError, InputError, UsageError
 from schemas.manifest import Manifest, Source
+from schemas.model import ModelError, from_data
 from schemas.ntuple import NtupleFormat, format_names, load_format
 from schemas.reduction import Recipe
 from schemas.skim_config import SkimConfig
@@ -83,10 +82,9 @@ def open_origins(
     """
     written = {key: value for key, value in manifest.configuration.items() if key != LIMIT}
     try:
-        config = SkimConfig.model_validate(written)
-    except pydantic.ValidationError as error:
-        message = error.errors(include_url=False)[0]["msg"]
-        return Origins(problems=(f"{where}: holds no configuration of a skim: {message}",))
+        config = from_data(written, SkimConfig)
+    except ModelError as error:
+        return Origins(problems=(f"{where}: holds no configuration of a skim: {error}",))
     known = _load_format(config.format, form)
     refused = [text for record in manifest.samples.values() for text in _refuse(record.sources)]
     if refused:

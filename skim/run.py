@@ -107,7 +107,7 @@ def make_manifest(job: SkimJob, made: Sequence[Receipt | Skipped]) -> Manifest:
         raise RunError("each file was left out, so there is no dataset")
     versions = job.present.software if job.present and not receipts else job.stamp.software
     return Manifest(
-        schema=job.recipe.kept,
+        event_schema=job.recipe.kept,
         configuration=dict(job.configuration),
         configuration_hash=job.stamp.configuration_hash,
         software=versions,

@@ -205,7 +205,7 @@ def write_dataset(
         ]
         records[name] = SampleRecord(sources=sources, partitions=partitions)
     manifest = Manifest(
-        schema=schema, configuration={}, configuration_hash="0", software={}, samples=records
+        event_schema=schema, configuration={}, configuration_hash="0", software={}, samples=records
     )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).write_text(manifest.to_json())

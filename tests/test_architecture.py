@@ -30,9 +30,8 @@ AT_IMPORT = {
     "boost_histogram",
     "click",
     "cloudpickle",
+    "msgspec",
     "numpy",
-    "pydantic",
-    "pydantic_core",
     "yaml",
 }
 
@@ -106,9 +105,8 @@ IMPORT_ALL = """
 import importlib, sys
 from pathlib import Path
 
-for name in ("boost_histogram", "click", "cloudpickle", "numpy", "pydantic", "yaml"):
+for name in ("boost_histogram", "click", "cloudpickle", "msgspec", "numpy", "yaml"):
     importlib.import_module(name)  # what these do is theirs
-sys.modules["pydantic"].create_model("First")  # looks for plug-ins
 
 def watch(event, arguments):
     if event in ("socket.connect", "subprocess.Popen", "os.mkdir", "_thread.start_new_thread"):

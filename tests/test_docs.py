@@ -10,9 +10,9 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
-import pydantic
+import msgspec
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -33,8 +33,9 @@ from schemas.histo_config import (
     Selection,
     TableConfig,
 )
-from schemas.load import load_model
+from schemas.load import Document, load_document, validate
 from schemas.manifest import Manifest, Partition, Skipped, Source
+from schemas.model import Path as Path_
 from schemas.narrow import Rounding
 from schemas.ntuple import (
     CollectionInfo,
@@ -190,22 +191,21 @@ def test_the_example_of_an_efficiency_is_computed_as_shown(
     assert done.stdout
 
 
-def models_below(model: type[pydantic.BaseModel]) -> Iterator[type[pydantic.BaseModel]]:
+def models_below(model: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
     """Iterate over a model and all models in it, but not those of axes."""
     yield model
-    for field in model.model_fields.values():
-        for inner in models(field.annotation):
+    for field in msgspec.structs.fields(model):
+        for inner in models(field.type):
             yield from models_below(inner)
 
 
-def keys(model: type[pydantic.BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()]
+def keys(model: type[msgspec.Struct]) -> tuple[str, ...]:
+    return model.__struct_encode_fields__
 
 
-def models(annotation: Any) -> Iterator[type[pydantic.BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
-        if annotation not in Axis.__args__:
-            yield annotation
+def models(annotation: Any) -> Iterator[type[msgspec.Struct]]:
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        yield annotation
         return
     for part in getattr(annotation, "__args__", ()):
         yield from models(part)
@@ -214,7 +214,7 @@ def models(annotation: Any) -> Iterator[type[pydantic.BaseModel]]:
 ROOTS = (SkimConfig, HistoConfig, NtupleFormat)
 MODELS = list(dict.fromkeys(model for root in ROOTS for model in models_below(root)))
 
-SECTIONS: dict[type[pydantic.BaseModel], tuple[str, str]] = {
+SECTIONS: dict[type[msgspec.Struct], tuple[str, str]] = {
     HistoConfig: ("Histogram configuration", ""),
     Selection: ("Selections and groups", "selections.NAME."),
     Group: ("Selections and groups", "histograms.GROUP."),
@@ -244,7 +244,7 @@ def section(heading: str) -> str:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_every_key_is_documented(model: type[pydantic.BaseModel]) -> None:
+def test_every_key_is_documented(model: type[msgspec.Struct]) -> None:
     if model in SECTIONS:
         heading, prefix = SECTIONS[model]
         text, before = section(heading), re.escape(prefix)
@@ -260,32 +260,33 @@ def test_every_format_is_documented() -> None:
     assert [name for name in format_names() if f"| `{name}` |" not in text] == []
 
 
-def given(value: Any) -> Iterator[tuple[type[pydantic.BaseModel], str]]:
+def given(value: Any, path: Path_, document: Document) -> Iterator[tuple[type, str]]:
     """Iterate over the keys that a configuration gives, with their models."""
-    if isinstance(value, pydantic.BaseModel):
-        for name in value.model_fields_set:
-            yield type(value), type(value).model_fields[name].alias or name
-            yield from given(getattr(value, name))
+    if isinstance(value, msgspec.Struct):
+        for name, key in zip(value.__struct_fields__, keys(type(value)), strict=True):
+            if (*path, key) in document.keys:
+                yield type(value), key
+                yield from given(getattr(value, name), (*path, key), document)
     elif isinstance(value, dict | list):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from given(inner)
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from given(inner, (*path, key), document)
 
 
 def test_every_key_has_an_example(everything: Path) -> None:
-    shown: set[tuple[type[pydantic.BaseModel], str]] = set()
+    shown: set[tuple[type, str]] = set()
     for block in blocks(CONFIGURATION, "yaml"):
         path = everything / f"{block.line}.yaml"
         path.write_text(block.text)
-        shown |= set(given(load_model(path, kind_of(block))))
+        document = load_document(path)
+        shown |= set(given(validate(document, kind_of(block)), (), document))
     missing = [(m.__name__, key) for m in MODELS for key in keys(m) if (m, key) not in shown]
     assert not missing
 
 
 @pytest.mark.parametrize("model", [Manifest, Partition, Skipped, Source, Field, Rounding])
-def test_every_key_of_the_manifest_is_documented(model: type[pydantic.BaseModel]) -> None:
+def test_every_key_of_the_manifest_is_documented(model: type[msgspec.Struct]) -> None:
     text = DATASET.read_text()
-    missing = [key for key in (field.alias or name for name, field in model.model_fields.items())
-               if not re.search(rf"`({key}|{key}\.[\w.]+)`", text)]  # fmt: skip
+    missing = [key for key in keys(model) if not re.search(rf"`({key}|{key}\.[\w.]+)`", text)]
     assert not missing
 
 
@@ -309,7 +310,7 @@ def test_every_reduction_is_documented(name: str) -> None:
 def test_every_kind_of_axis_is_documented() -> None:
     text = CONFIGURATION.read_text()
     for axis in Axis.__args__:
-        for kind in axis.model_fields["kind"].annotation.__args__:
+        for kind in get_type_hints(axis)["kind"].__args__:
             assert re.search(rf"`(\{{{kind}: \[.*\]\}}|{kind})`", text), kind
 
 

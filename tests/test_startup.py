@@ -17,11 +17,11 @@ SKIM_CONFIG = ROOT / "configs" / "skim" / "fastpuppi_eg.yaml"
 
 EVERY = {
     "awkward", "boost_histogram", "dask", "dask_awkward", "distributed", "fsspec",
-    "hist", "jinja2", "matplotlib", "mplhep", "numpy", "pandas", "polars", "psutil", "pyarrow",
-    "pydantic", "rich", "scipy", "uhi", "uproot", "yaml",
+    "hist", "jinja2", "matplotlib", "mplhep", "msgspec", "numpy", "pandas", "polars", "psutil",
+    "pyarrow", "pydantic", "rich", "scipy", "uhi", "uproot", "yaml",
 }  # fmt: skip
 
-CONFIGURED = {"boost_histogram", "numpy", "pydantic", "yaml"}
+CONFIGURED = {"boost_histogram", "msgspec", "numpy", "yaml"}
 FILLING = {*CONFIGURED, "pyarrow"}
 # of ntuples that are not plain, and of those on servers
 READING_ROOT = {"awkward", "fsspec", "uproot"}
@@ -112,11 +112,11 @@ def test_comparing(dataset: Path, tmp_path: Path) -> None:
 
 def test_showing_a_dataset(dataset: Path) -> None:
     modules = modules_of("skim.cli", "info", dataset)
-    assert packages(modules) == {"numpy", "pydantic", "rich", "yaml"}
+    assert packages(modules) == {"msgspec", "numpy", "rich", "yaml"}
 
 
 def test_skimming(ntuples: list[Path], tmp_path: Path) -> None:
     files = f"doubleele={ntuples[0].parent}/*.root"
     modules = modules_of("skim.cli", "run", SKIM_CONFIG, "-o", tmp_path / "made", "--files", files)
-    assert packages(modules) == {"numpy", "pyarrow", "pydantic", "rich", "yaml"}
+    assert packages(modules) == {"msgspec", "numpy", "pyarrow", "rich", "yaml"}
     assert "pyarrow.compute" not in modules

@@ -17,6 +17,7 @@ import uproot
 import yaml
 
 from schemas import Dataset, open_dataset
+from schemas.model import from_data
 from schemas.ntuple import NtupleFormat
 
 HERE = Path(__file__).parent
@@ -268,7 +269,7 @@ def make_dataset(tmp_path: Path, skim: Callable[..., Any]) -> MakeDataset:
     ) -> Dataset:
         number = len(list(tmp_path.glob("*.skim.yaml")))
         if not isinstance(schema, str):
-            NtupleFormat.model_validate(schema)
+            from_data(schema, NtupleFormat)
             (tmp_path / f"{number}.schema.yaml").write_text(yaml.safe_dump(dict(schema)))
             schema = f"{number}.schema.yaml"
         config = tmp_path / f"{number}.skim.yaml"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import uproot
 
+from schemas.model import from_data
 from schemas.ntuple import NtupleFormat, load_format
 from schemas.trees import probe
 from tests.formats.conftest import CASES, FOR_ROOT, Branches, Case, Column, Flat, columns_of
@@ -85,7 +86,7 @@ def test_every_branch_is_a_field_a_counter_or_named_as_unsupported(
 def form(case: Case) -> NtupleFormat:
     if isinstance(case.format, str):
         return load_format(case.format, Path())
-    return NtupleFormat.model_validate(case.format)
+    return from_data(case.format, NtupleFormat)
 
 
 @pytest.mark.parametrize("case", ROOT_CASES, ids=file_name)

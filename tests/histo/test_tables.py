@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
+from msgspec.structs import replace
 
 from histo.vocabulary import make_scope
 from schemas.binding import Binder
@@ -188,7 +189,7 @@ def test_a_table_is_looked_up_for_the_collection_that_it_is_used_in() -> None:
 def test_thresholds_of_the_menu_are_those_of_the_scalings() -> None:
     config = load_model(CONFIGS / "eg_rate_menu.yaml", HistoConfig)
     # its collections are none of this schema's
-    binder = Binder(make_scope(config.model_copy(update={"collections": {}}), SCHEMA))
+    binder = Binder(make_scope(replace(config, collections={}), SCHEMA))
     whole = random_events(200)
     regions = [region(one, "EB", "EE") for one in electrons(whole)]
     expected = {

@@ -181,7 +181,7 @@ def test_the_frame_imports_nothing_heavy(folder: Path) -> None:
     code = (
         "import sys, example\n"
         "example.main(['--help'], standalone_mode=False)\n"
-        "heavy = {'numpy', 'dask', 'rich', 'pydantic', 'importlib.metadata', 'fsspec'}\n"
+        "heavy = {'numpy', 'dask', 'rich', 'msgspec', 'importlib.metadata', 'fsspec'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True)

@@ -23,6 +23,7 @@ from schemas import Dataset, open_dataset
 from schemas.errors import ConfigError, InputError
 from schemas.event_schema import EventSchema
 from schemas.load import load_model
+from schemas.model import from_data
 from schemas.ntuple import NtupleFormat, load_format
 from schemas.skim_config import Drift, SkimConfig
 from schemas.trees import probe
@@ -209,7 +210,7 @@ def test_lists_of_lists_are_not_filled() -> None:
     fields = {"x": {"type": "list[int32]"}}
     schema = {"collections": {"A": {"kind": "list", "fields": fields}}}
     with pytest.raises(ConfigError, match=r"0 is no value of A\.x, which holds list\[int32\]"):
-        check_drift(Drift(fill={"A.x": 0}), EventSchema.model_validate(schema))
+        check_drift(Drift(fill={"A.x": 0}), from_data(schema, EventSchema))
 
 
 @pytest.mark.parametrize(
@@ -390,7 +391,7 @@ def test_a_report_names_folders_where_files_have_the_same_name() -> None:
 
 
 def test_the_type_that_a_format_states_is_the_one_expected(write: WriteNtuple) -> None:
-    form = NtupleFormat.model_validate(SCHEMA | {"fields": {"q": {"type": "int32"}}})
+    form = from_data(SCHEMA | {"fields": {"q": {"type": "int32"}}}, NtupleFormat)
     ntuples = [probe(str(write(name, {"q": "float32"})), form) for name in ("a", "b")]
     assert merge_layouts(ntuples, form, Drift()).schema.collections["A"].fields["q"].type == "int32"
     widened = merge_layouts(ntuples, form, Drift(widen=["A.q"])).schema.collections["A"].fields

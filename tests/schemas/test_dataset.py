@@ -14,6 +14,7 @@ import pyarrow.dataset
 import pyarrow.parquet
 import pytest
 import uproot
+from msgspec.structs import replace
 
 import schemas
 from schemas import Dataset, open_dataset
@@ -58,7 +59,7 @@ def empty(tmp_path: Path, skim: Callable) -> Dataset:
     (tmp_path / "all.yaml").write_text("{schema: fastpuppi, keep: {TkEleL2: all, event: run}}")
     result = skim("run", tmp_path / "all.yaml", "-o", tmp_path / "out", "--files", f"none={path}")
     assert result.exit_code == 0, result.output
-    manifest = open_dataset(tmp_path / "out").manifest.model_copy(update={"samples": {}})
+    manifest = replace(open_dataset(tmp_path / "out").manifest, samples={})
     (tmp_path / "out" / "manifest.json").write_text(manifest.to_json())
     return open_dataset(tmp_path / "out")
 
@@ -334,7 +335,7 @@ def test_a_missing_partition_is_an_error(broken: tuple[Dataset, Path]) -> None:
 def read_replaced(dataset: Dataset, path: Path, columns: list[str]) -> None:
     """Read the first partition, whose file was replaced by one that the manifest says is right."""
     _, part = next(iter(dataset.partitions()))
-    part = part.model_copy(update={"footer": footer_digest(str(path))})
+    part = replace(part, footer=footer_digest(str(path)))
     dataset.read(part, dataset.select(columns))
 
 

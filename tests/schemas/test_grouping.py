@@ -9,6 +9,7 @@ import pytest
 
 from schemas.errors import ConfigError, InputError
 from schemas.grouping import Branch, Layout, group_branches, share_layout
+from schemas.model import from_data
 from schemas.ntuple import NtupleFormat, TreeFormat, format_names, load_format
 
 ANY = NtupleFormat(name="any", tree="Events")
@@ -79,13 +80,14 @@ def test_fields_keep_the_order_of_the_file() -> None:
 
 
 def test_what_the_format_knows_comes_before_the_title() -> None:
-    form = NtupleFormat.model_validate(
+    form = from_data(
         {
             "name": "mine",
             "tree": "Events",
             "fields": {"pt": {"unit": "GeV", "doc": "Transverse momentum"}},
             "collections": {"Ele": {"doc": "Electrons", "fields": {"pt": {"unit": "MeV"}}}},
-        }
+        },
+        NtupleFormat,
     )
     layout = group(
         jagged("Ele_pt", "nEle", title="the pt"), jagged("Mu_pt", "nMu", title="other"), form=form

@@ -62,7 +62,7 @@ def test_one_axis_is_one_dimension() -> None:
     config = read("histograms: {H: {fill: {pt: {of: 2 * pt, axis: [1, 0, 1], label: x}}}}\n")
     axis = RegularAxis(kind="regular", bins=1, start=0, stop=1)
     assert config.histograms["H"].fill["pt"].dimensions == [
-        Dimension.model_construct(of="2 * pt", axis=axis, label="x")
+        Dimension(of="2 * pt", axis=axis, label="x")
     ]
 
 

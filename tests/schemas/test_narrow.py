@@ -11,13 +11,14 @@ from hypothesis.extra import numpy as npst
 from schemas.errors import ConfigError, InputError
 from schemas.event_schema import Collection, EventSchema, Field
 from schemas.events import Array, Events, Objects
+from schemas.model import from_data, to_data
 from schemas.narrow import (
+    Narrowing,
     Rounding,
     largest,
     narrow_events,
     narrow_schema,
     narrow_values,
-    parse_narrowing,
     round_mantissa,
 )
 
@@ -69,7 +70,7 @@ def stored(schema: EventSchema) -> dict[str, str]:
     ],
 )
 def test_keys_are_names_or_patterns(narrow: dict, found: dict[str, str]) -> None:
-    rules = {key: parse_narrowing(value) for key, value in narrow.items()}
+    rules = {key: Narrowing.parse(value) for key, value in narrow.items()}
     assert stored(narrow_schema(SCHEMA, rules)) == found
 
 
@@ -96,14 +97,14 @@ def test_contradictions_are_refused() -> None:
      (0, 65536, "uint32"), (-(2**31), 0, "int32"), (-1, 2**32, "int64"), (0, 2**64 - 1, "uint64")],
 )  # fmt: skip
 def test_ranges_take_the_smallest_type(low: int, high: int, kind: str) -> None:
-    assert parse_narrowing([low, high]) == kind
+    assert Narrowing.parse([low, high]) == kind
 
 
 def test_units_and_meaning_survive() -> None:
     field = narrow_schema(SCHEMA, {"A.pt": "9 bits"}).collections["A"].fields["pt"]
     assert (field.type, field.unit) == ("float32", "GeV")
-    assert Field.model_validate(field.model_dump()) == field
-    assert SCHEMA.collections["A"].fields["pt"].model_dump().keys() == {"type", "unit", "doc"}
+    assert from_data(to_data(field), Field) == field
+    assert to_data(SCHEMA.collections["A"].fields["pt"]).keys() == {"type", "unit", "doc"}
 
 
 # Real numbers --------------------------------------------------------------------------------

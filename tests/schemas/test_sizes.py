@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.model import ModelError, from_data
 from schemas.sizes import events_per_partition, parse_size, row_group_events
-from schemas.skim_config import Storage
+from schemas.skim_config import SkimConfig, Storage
 
 
 @pytest.mark.parametrize(
@@ -19,8 +20,10 @@ def test_sizes_have_units(text: object, size: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "MB", "5", "5 Mb", "-5 MB", "5 MB!", "1e3 MB"])
 def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a size"):
-        parse_size(text)
+    with pytest.raises(ModelError, match="partition_bytes: expected a number of bytes, or one"):
+        from_data(
+            {"schema": "x", "keep": {"A": "all"}, "storage": {"partition_bytes": text}}, SkimConfig
+        )
 
 
 @pytest.mark.parametrize(
@@ -28,7 +31,7 @@ def test_what_is_no_size_is_refused(text: str) -> None:
     [(0, 50_000), (100, 50_000), (2_000, 50_000), (2_001, 49_975), (1e6, 100), (1e9, 1)],
 )
 def test_the_tighter_limit_holds(bytes_per_event: float, events: int) -> None:
-    storage = Storage(partition_bytes="100 MB", row_group_bytes="100 MB")
+    storage = Storage(partition_bytes=100_000_000, row_group_bytes=100_000_000)
     assert events_per_partition(storage, bytes_per_event) == events
     assert row_group_events(storage, bytes_per_event) == events
 

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from histo.cli import main as histo
 from schemas import Dataset, open_dataset
 from schemas.grouping import Branch
+from schemas.model import from_data
 from schemas.ntuple import NtupleFormat
 from skim.draft import Draft, draft_rules
 from skim.scan import ScannedTree
@@ -408,4 +409,4 @@ def test_a_tree_without_entries_is_grouped_by_names() -> None:
 
 def test_drafts_read_back_as_written(ntuples: list[Path], draft: Callable) -> None:
     said: dict[str, Any] = yaml.safe_load(draft(ntuples[0]).read_text())
-    assert NtupleFormat.model_validate(said).tree == "Events"
+    assert from_data(said, NtupleFormat).tree == "Events"
