@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.peers.common import repeated
 from histo.run import run
+from runtime.memory import reuse_memory
 from runtime.scheduler import parse_scheduler
 from schemas.dataset import open_dataset
 from schemas.histo_config import HistoConfig
@@ -24,6 +25,7 @@ def main() -> None:
     parser.add_argument("--scheduler", default="threads")
     parser.add_argument("--repeat", type=int, default=5)
     options = parser.parse_args()
+    reuse_memory()  # as the command does
     scheduler = parse_scheduler(options.scheduler, None)
 
     def work() -> None:

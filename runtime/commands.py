@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any, NoReturn
 
 import click
@@ -67,10 +67,11 @@ class CommandGroup(click.Group):
         self.params.extend(_common_options())
         click.version_option(VERSION, prog_name=name)(self)
 
-    def main(self, *args: Any, **extra: Any) -> Any:
-        """Run a command line."""
-        with quick_start():
-            return super().main(*args, **extra)
+    def main(self, args: Sequence[str] | None = None, *others: Any, **extra: Any) -> Any:
+        """Run a command line: that of this process, or one that a program gives."""
+        if args is None:
+            quick_start()
+        return super().main(args, *others, **extra)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """List the commands in the order in which they were given."""

@@ -1,26 +1,40 @@
 from __future__ import annotations
 
-import gc
 import os
+import subprocess
+import sys
 
 import pytest
+from click.testing import CliRunner
 
-from runtime.startup import DEFAULTS, OBJECTS_UNTIL_COLLECTION, quick_start
+from runtime.startup import DEFAULTS, OBJECTS_UNTIL_COLLECTION
+from skim.cli import main
+
+SHOW = """
+import atexit, gc, os
+atexit.register(lambda: print(gc.get_threshold()[0], gc.get_freeze_count() > 0))
+from skim.cli import main
+atexit.register(lambda: print(*(os.environ.get(name) for name in {names})))
+main()
+"""
 
 
-def test_garbage_is_looked_for_seldom_while_a_command_runs() -> None:
-    before = gc.get_threshold()
-    with quick_start():
-        assert gc.get_threshold()[0] == OBJECTS_UNTIL_COLLECTION
-        assert gc.isenabled()
-    assert gc.get_threshold() == before
+@pytest.mark.parametrize("chosen", [{}, dict.fromkeys(DEFAULTS, "3")], ids=["default", "chosen"])
+def test_a_command_sets_up_its_process(chosen: dict[str, str]) -> None:
+    others = {name: value for name, value in os.environ.items() if name not in DEFAULTS}
+    done = subprocess.run(
+        [sys.executable, "-c", SHOW.format(names=list(DEFAULTS)), "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**others, **chosen},
+    )
+    _, variables, collections = done.stdout.splitlines()
+    assert variables.split() == list({**DEFAULTS, **chosen}.values())
+    assert collections == f"{OBJECTS_UNTIL_COLLECTION} True"
 
 
-def test_what_the_user_says_of_libraries_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    chosen, *others = DEFAULTS
-    for name in others:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv(chosen, "3")
-    with quick_start():
-        found = {name: os.environ[name] for name in DEFAULTS}
-    assert found == {**DEFAULTS, chosen: "3"}
+def test_a_command_line_inside_another_program_leaves_it_alone() -> None:
+    before = dict(os.environ)
+    assert CliRunner().invoke(main, ["--version"]).exit_code == 0
+    assert dict(os.environ) == before
