@@ -19,6 +19,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -151,6 +152,8 @@ def open_plain(url: str) -> PlainFile:
     NotPlainError
         If it has folders, or anything is not as usual.
     """
+    if not Path(url).is_file():  # a pipe would be waited for
+        raise NotPlainError("not a file")
     with plain(), open(url, "rb") as file:
         return _open(url, file.fileno())
 

@@ -131,7 +131,7 @@ def test_row_groups_are_limited_in_bytes() -> None:
 
     assert size() == 50_000
     assert size(row_group_bytes=250) == 10
-    assert size(row_group_bytes="1 B") == 1
+    assert size(row_group_bytes=1) == 1
 
 
 # Against others ------------------------------------------------------------------------------
