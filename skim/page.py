@@ -19,6 +19,7 @@ import numpy as np
 
 from schemas.events import Array
 from schemas.pages import MAGIC
+from schemas.tally import step
 from schemas.thrift import Value, boolean, i32, read_struct, record, unsigned
 
 # of Parquet's Encoding and PageType
@@ -166,8 +167,9 @@ def dictionary_page(encoded: Encoded, codec: Any) -> tuple[bytes, int]:
 
 def _page(kind: int, about: tuple[int, Value], content: Any, codec: Any) -> tuple[bytes, int]:
     """Return a page with its header, and its size without compression."""
-    data = codec.compress(content, asbytes=True) if codec else bytes(content)
-    checksum = zlib.crc32(data)
+    with step("compress"):
+        data = codec.compress(content, asbytes=True) if codec else bytes(content)
+        checksum = zlib.crc32(data)
     _, header = record(
         (1, i32(kind)),
         (2, i32(len(content))),

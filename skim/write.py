@@ -14,6 +14,7 @@ from schemas.event_schema import EventSchema
 from schemas.events import Events
 from schemas.parquet import leaves
 from schemas.skim_config import Storage
+from schemas.tally import step
 from skim.encode import write_options
 from skim.parquet_file import write_parquet
 
@@ -49,15 +50,17 @@ def write_partition(
     content
         Digest of its values, see `content_digest`.
     """
-    content = content_digest(events, schema)
+    with step("digest"):
+        content = content_digest(events, schema)
     path = folder / f"part-{index:05d}-{content[:8]}.parquet"
     folder.mkdir(parents=True, exist_ok=True)
     options = write_options(events, schema, storage)
     with replace_file(path, flush=False) as temporary:
-        with temporary.open("wb") as file:
+        with temporary.open("wb") as file, step("encode"):
             write_parquet(file, events, schema, options)
         sync(temporary)
-        checksum = _check(temporary, events.size)
+        with step("digest"):
+            checksum = _check(temporary, events.size)
     return path, checksum, content
 
 
