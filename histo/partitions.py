@@ -11,7 +11,7 @@ from histo.plan import Plan
 from schemas.event_schema import EventSchema
 from schemas.events import Events, Objects, decoded
 from schemas.parquet import read_events
-from schemas.small import SMALL, read_together
+from schemas.small_partitions import SMALL, read_together
 from schemas.tally import step
 
 EVENTS_PER_BLOCK = 16_384

@@ -20,14 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.errors import DatasetError
+from schemas.parquet_format import DATA_PAGE, DICTIONARY_PAGE, ENCODINGS, MAGIC, RLE
 from schemas.remote import prefetch_columns
 from schemas.storage import is_url, open_source
 from schemas.thrift import read_struct
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
-
-MAGIC = b"PAR1"
 
 TAIL = 65_536
 """Bytes read from the end of a file to begin with: the footer of some 300 columns."""
@@ -44,18 +43,9 @@ MAX_DECODED = 2**30
 MAX_RATIO = 100
 """How much larger than the file they may be beyond that: a file of a few kB is no bomb."""
 
-# of Parquet's PageType and Encoding, https://github.com/apache/parquet-format
-_DATA_PAGE, _DICTIONARY_PAGE, _RLE = 0, 2, 3
-_ENCODINGS = {
-    0: "PLAIN", 2: "PLAIN_DICTIONARY", 3: "RLE", 4: "BIT_PACKED", 5: "DELTA_BINARY_PACKED",
-    6: "DELTA_LENGTH_BYTE_ARRAY", 7: "DELTA_BYTE_ARRAY", 8: "RLE_DICTIONARY",
-    9: "BYTE_STREAM_SPLIT",
-}  # fmt: skip
-
-
 # what the header of a page has, and what is said in it of its kind
-_FIELDS = {_DATA_PAGE: {1, 2, 3, 4, 5}, _DICTIONARY_PAGE: {1, 2, 3, 4, 7}}
-_FIELDS_ABOUT = {_DATA_PAGE: {1, 2, 3, 4}, _DICTIONARY_PAGE: {1, 2, 3}}
+_FIELDS = {DATA_PAGE: {1, 2, 3, 4, 5}, DICTIONARY_PAGE: {1, 2, 3, 4, 7}}
+_FIELDS_ABOUT = {DATA_PAGE: {1, 2, 3, 4}, DICTIONARY_PAGE: {1, 2, 3}}
 
 
 @contextmanager
@@ -288,7 +278,7 @@ def _check_chunk(file: Any, chunk: Any, pages: list[Page]) -> str:
         problem = _check_header(header, encodings)
         if problem:
             return problem
-        dictionary = header[1] == _DICTIONARY_PAGE
+        dictionary = header[1] == DICTIONARY_PAGE
         about = header[7 if dictionary else 5]
         pages.append(
             Page(position + size, header[3], header[2], dictionary, about[1], about[2], header[4])
@@ -309,19 +299,19 @@ def _check_header(header: Mapping[int, Any], encodings: Sequence[str]) -> str:
     if min(header[2], header[3]) < 0:
         return "a page has a negative size"
     kind = header[1]
-    about = header.get(5 if kind == _DATA_PAGE else 7)
-    if kind not in (_DATA_PAGE, _DICTIONARY_PAGE) or not isinstance(about, dict):
+    about = header.get(5 if kind == DATA_PAGE else 7)
+    if kind not in (DATA_PAGE, DICTIONARY_PAGE) or not isinstance(about, dict):
         return "a page is of an unknown kind"
     if not _are_integers(about, 1, 2) or about[1] < 0:
         return "a page has no number of values, or no encoding"
     # statistics, which are field 5, repeat what decides nothing here
     if header.keys() - _FIELDS[kind] or about.keys() - {5} != _FIELDS_ABOUT[kind]:
         return "the header of a page has other fields than Arrow writes"
-    if kind == _DICTIONARY_PAGE and about[3] is not False:
+    if kind == DICTIONARY_PAGE and about[3] is not False:
         return "a dictionary claims to be sorted"
-    if _ENCODINGS.get(about[2], "") not in encodings:
+    if ENCODINGS.get(about[2], "") not in encodings:
         return "a page has another encoding than the footer says"
-    if kind == _DATA_PAGE and not about.get(3) == about.get(4) == _RLE:
+    if kind == DATA_PAGE and not about.get(3) == about.get(4) == RLE:
         return "the levels of a page have an unknown encoding"
     return ""
 

@@ -16,7 +16,7 @@ import numpy as np
 from schemas.errors import DatasetError, RemoteError
 from schemas.event_schema import EVENT, Collection, EventSchema, Field, cheapest
 from schemas.events import Array, Coded, Events, Objects, Ragged, Values
-from schemas.flat import choose_flat, read_flat, whole
+from schemas.flat_columns import choose_flat, read_flat, whole
 from schemas.pages import check_pages, find_columns, open_partition
 from schemas.tally import count
 

@@ -22,7 +22,7 @@ which nothing uses. Reading takes as long as before.
 
     PAR1 | of each row group, of each column: dictionary page if it has one, data page | footer
 
-Each column has one data page in a row group, see `skim.page`.
+Each column has one data page in a row group, see `skim.parquet_page`.
 """
 
 from __future__ import annotations
@@ -36,13 +36,11 @@ import numpy as np
 
 from schemas.event_schema import EventSchema
 from schemas.events import Array, Events
-from schemas.pages import MAGIC
 from schemas.parquet import leaf, leaves, to_table
-from schemas.thrift import Value, binary, boolean, fields_of, i32, i64, record, sequence
-from skim.page import (
+from schemas.parquet_format import CODECS, MAGIC, PLAIN, RLE, TYPES, column_chunk
+from schemas.thrift import Value, binary, boolean, fields_of, i64, record, sequence
+from skim.parquet_page import (
     ONE_PAGE,
-    PLAIN,
-    RLE,
     Encoded,
     Levels,
     data_page,
@@ -53,11 +51,6 @@ from skim.page import (
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-# of Parquet's Type and CompressionCodec
-# https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift
-_TYPES = {"BOOLEAN": 0, "INT32": 1, "INT64": 2, "FLOAT": 4, "DOUBLE": 5, "FIXED_LEN_BYTE_ARRAY": 7}
-_CODECS = {"none": 0, "snappy": 1, "gzip": 2, "zstd": 6, "lz4": 7}
 
 
 def write_parquet(
@@ -93,10 +86,10 @@ def write_parquet(
         pq.write_table(table, file, **options)
         return
     rows = options["row_group_size"]
-    method, level = options["compression"], options["compression_level"]
+    method = _method(options)
     codec = None
     if method != "none":
-        codec = pa.Codec("lz4_raw" if method == "lz4" else method, compression_level=level)
+        codec = pa.Codec(method, compression_level=options["compression_level"])
     file.write(MAGIC)
     groups: list[Value] = []
     for start in range(0, events.size, rows):
@@ -109,6 +102,12 @@ def write_parquet(
         groups.append(_row_group(chunks, stop - start, begin))
     footer = _footer(table.schema, groups, events.size)
     file.write(footer + struct.pack("<I", len(footer)) + MAGIC)
+
+
+def _method(options: dict[str, Any]) -> str:
+    """Return Arrow's name of the compression, which for blocks of LZ4 differs from Parquet's."""
+    method: str = options["compression"]
+    return "lz4_raw" if method == "lz4" else method
 
 
 def _columns(
@@ -151,20 +150,14 @@ def _chunk(
     first, first_size = dictionary_page(encoded, codec)
     second, second_size = data_page(encoded, levels, codec)
     pages, unpacked = first + second, first_size + second_size
-    offsets = [(9, i64(position + len(first)))] + ([(11, i64(position))] if first else [])
-    used = {RLE, encoded.encoding} | ({PLAIN} if first else set())
-    value = record(
-        (1, i32(_TYPES[encoded.type])),
-        (2, sequence([i32(number) for number in sorted(used)])),
-        (3, sequence([binary(part.encode()) for part in name.split(".")])),
-        (4, i32(_CODECS[options["compression"]])),
-        (5, i64(levels.values)),
-        (6, i64(unpacked)),
-        (7, i64(len(pages))),
-        *offsets,
-        (12, _statistics(encoded, levels.values - len(values))),
-    )
-    return pages, _Chunk(record((2, i64(0)), (3, value)), len(pages), unpacked)
+    value = column_chunk(
+        name.split("."), kind=TYPES[encoded.type],
+        encodings={RLE, encoded.encoding} | ({PLAIN} if first else set()),
+        codec=CODECS[_method(options)], values=levels.values, packed=len(pages), unpacked=unpacked,
+        data=position + len(first), dictionary=position if first else None,
+        statistics=_statistics(encoded, levels.values - len(values)),
+    )  # fmt: skip
+    return pages, _Chunk(value, len(pages), unpacked)
 
 
 def _statistics(encoded: Encoded, empty: int) -> Value:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from schemas.errors import DatasetError
 from schemas.event_schema import Collection, EventSchema, Field
 from schemas.events import Coded, Events, Objects, decoded
-from schemas.flat import WORTHWHILE
+from schemas.flat_columns import WORTHWHILE
 from schemas.pages import footer_digest
 from schemas.parquet import leaf, read_events, to_table
 

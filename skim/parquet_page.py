@@ -18,14 +18,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from schemas.events import Array
-from schemas.pages import MAGIC
+from schemas.parquet_format import (
+    DATA_PAGE,
+    DICTIONARY_PAGE,
+    MAGIC,
+    PLAIN,
+    data_page_header,
+    dictionary_page_header,
+)
 from schemas.tally import step
-from schemas.thrift import Value, boolean, i32, read_struct, record, unsigned
-
-# of Parquet's Encoding and PageType
-# https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift
-PLAIN, RLE = 0, 3
-_DATA_PAGE, _DICTIONARY_PAGE = 0, 2
+from schemas.thrift import read_struct, unsigned
 
 LONG_RUN = 256
 """Average length of runs of levels from which readers decode them faster than single bits."""
@@ -131,12 +133,12 @@ def encode_values(values: Array, dictionary: bool, encoding: str | None) -> Enco
         header, position = read_struct(view, position)  # type: ignore[arg-type]  # reads alike
         pages[header[1]] = header, view[position : position + header[2]]
         position += header[2]
-    header, content = pages[_DATA_PAGE]
+    header, content = pages[DATA_PAGE]
     if header[5][1] != len(values):
         raise ValueError("a column has several pages")
     found = None
-    if _DICTIONARY_PAGE in pages:
-        about, known = pages[_DICTIONARY_PAGE]
+    if DICTIONARY_PAGE in pages:
+        about, known = pages[DICTIONARY_PAGE]
         found = known, about[7][1]
     return Encoded(header[5][2], content, found, column.physical_type, column.statistics)
 
@@ -150,31 +152,24 @@ def _physical(dtype: np.dtype[Any]) -> str:
 
 def data_page(encoded: Encoded, levels: Levels, codec: Any) -> tuple[bytes, int]:
     """Return the page of all values of a column with its header, and its size uncompressed."""
-    about = record(
-        (1, i32(levels.values)), (2, i32(encoded.encoding)), (3, i32(RLE)), (4, i32(RLE))
-    )
-    return _page(_DATA_PAGE, (5, about), levels.data + bytes(encoded.values), codec)
+    content = levels.data + bytes(encoded.values)
+    data, checksum = _compress(content, codec)
+    header = data_page_header(levels.values, encoded.encoding, len(data), len(content), checksum)
+    return header + data, len(header) + len(content)
 
 
 def dictionary_page(encoded: Encoded, codec: Any) -> tuple[bytes, int]:
     """Return the page of the dictionary; nothing if there is none."""
     if encoded.dictionary is None:
         return b"", 0
-    content, size = encoded.dictionary
-    about = record((1, i32(size)), (2, i32(PLAIN)), (3, boolean(False)))
-    return _page(_DICTIONARY_PAGE, (7, about), content, codec)
+    content, values = encoded.dictionary
+    data, checksum = _compress(content, codec)
+    header = dictionary_page_header(values, len(data), len(content), checksum)
+    return header + data, len(header) + len(content)
 
 
-def _page(kind: int, about: tuple[int, Value], content: Any, codec: Any) -> tuple[bytes, int]:
-    """Return a page with its header, and its size without compression."""
+def _compress(content: Any, codec: Any) -> tuple[bytes, int]:
+    """Compress a page, and return it with its checksum."""
     with step("compress"):
         data = codec.compress(content, asbytes=True) if codec else bytes(content)
-        checksum = zlib.crc32(data)
-    _, header = record(
-        (1, i32(kind)),
-        (2, i32(len(content))),
-        (3, i32(len(data))),
-        (4, i32(checksum - (checksum >> 31 << 32))),  # is stored with a sign
-        about,
-    )
-    return header + data, len(header) + len(content)
+        return data, zlib.crc32(data)

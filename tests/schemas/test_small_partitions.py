@@ -16,7 +16,7 @@ from schemas.errors import DatasetError
 from schemas.event_schema import EVENT, Collection, EventSchema, Field
 from schemas.events import Events, Objects, Ragged
 from schemas.parquet import read_events
-from schemas.small import SMALL, read_together
+from schemas.small_partitions import SMALL, read_together
 from tests.strategies import COLUMNS, LISTS, SCHEMA, events, random_events, split, write_dataset
 
 COLUMN_PAIRS = [(EVENT, name) for name in COLUMNS] + [

@@ -28,7 +28,18 @@ import numpy as np
 from schemas.errors import DatasetError
 from schemas.events import Array, Coded
 from schemas.pages import Page
-from schemas.thrift import Value, binary, i32, i64, read_varint, record, sequence
+from schemas.parquet_format import (
+    CODECS,
+    CODED,
+    MAGIC,
+    PLAIN,
+    RLE,
+    TYPES,
+    column_chunk,
+    data_page_header,
+    dictionary_page_header,
+)
+from schemas.thrift import binary, i32, i64, read_varint, record, sequence
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -36,14 +47,10 @@ if TYPE_CHECKING:
 WORTHWHILE = 4096
 """Values of a column below which it is read as it is stored: to make the file takes 0.1 ms."""
 
-# of Parquet's Type, Encoding and PageType, https://github.com/apache/parquet-format
-_TYPES = {"INT32": (1, "<i4"), "INT64": (2, "<i8"), "FLOAT": (4, "<f4"), "DOUBLE": (5, "<f8")}
-_PLAIN, _RLE = 0, 3
-_CODED = (2, 8)  # with a dictionary; 2 is the older number
-_DATA_PAGE, _DICTIONARY_PAGE = 0, 2
-_REQUIRED = _UNCOMPRESSED = 0
-_NAME = binary(b"values")
-_MAGIC = b"PAR1"
+_DTYPES = {"INT32": "<i4", "INT64": "<i8", "FLOAT": "<f4", "DOUBLE": "<f8"}
+_CODE = "INT32"
+_NAME = "values"
+_REQUIRED = 0
 
 
 def choose_flat(
@@ -68,7 +75,7 @@ def choose_flat(
     chosen: dict[str, int] = {}
     for index in range(metadata.num_columns):
         column = metadata.schema.column(index)
-        if column.path not in pages or column.physical_type not in _TYPES:
+        if column.path not in pages or column.physical_type not in _DTYPES:
             continue
         if (column.max_repetition_level, column.max_definition_level) != (1, 1):
             continue
@@ -161,18 +168,18 @@ def _read_chunk(
     file: Any, chunk: Any, pages: Sequence[Page], counted: dict[bytes, int]
 ) -> Array | Coded:
     """Read the values of one column of a row group; ``counted`` has levels that were seen."""
-    encoding = next((page.encoding for page in pages if not page.dictionary), _PLAIN)
-    kind, dtype = _TYPES[chunk.physical_type]
-    made = _Flat(kind if encoding not in _CODED else _TYPES["INT32"][0], encoding)
+    encoding = next((page.encoding for page in pages if not page.dictionary), PLAIN)
+    dtype = np.dtype(_DTYPES[chunk.physical_type])
+    made = _Flat(_CODE if encoding in CODED else chunk.physical_type, encoding)
     dictionary: Array | None = None
     for page, stored in _unpacked(file, chunk.compression, pages):
         if not page.dictionary:
             made.add_values(*_cut_levels(stored, page.values, counted))
-        elif encoding in _CODED:
-            dictionary = np.frombuffer(stored, dtype)
-            if len(dictionary) != page.values:
+        elif encoding in CODED:
+            if len(stored) != page.values * dtype.itemsize:
                 raise _DamagedError("its dictionary has another size than the page says")
-            made.add_dictionary(np.arange(page.values, dtype="<i4"))
+            dictionary = np.frombuffer(stored, dtype)
+            made.add_dictionary(np.arange(page.values, dtype=_DTYPES[_CODE]))
     values = made.read()
     return values if dictionary is None else Coded(values, dictionary)
 
@@ -183,28 +190,28 @@ class _Flat:
     One file for each column: to open one takes 20 us, and what it takes is used again by the next.
     """
 
-    def __init__(self, kind: int, encoding: int) -> None:
-        self._kind, self._encoding = kind, encoding
-        self._parts: list[bytes | memoryview] = [_MAGIC]
-        self._size = len(_MAGIC)
-        self._values_start = self._dictionary_start = self._rows = 0
+    def __init__(self, kind: str, encoding: int) -> None:
+        self._kind, self._encoding = TYPES[kind], encoding
+        self._parts: list[bytes | memoryview] = [MAGIC]
+        self._size = len(MAGIC)
+        self._rows = 0
+        self._values: int | None = None  # where the first page of either kind is
+        self._dictionary: int | None = None
 
     def add_dictionary(self, values: Array) -> None:
         """Add the page of the dictionary, the first one."""
-        self._dictionary_start = self._size
-        about = record((1, i32(len(values))), (2, i32(_PLAIN)))
-        self._add(_DICTIONARY_PAGE, (7, about), memoryview(values.tobytes()))
+        self._dictionary = self._size
+        data = memoryview(values.tobytes())
+        self._add(dictionary_page_header(len(values), len(data), len(data)), data)
 
     def add_values(self, encoded: memoryview, number: int) -> None:
         """Add a page of values."""
-        self._values_start = self._values_start or self._size
+        self._values = self._size if self._values is None else self._values
         self._rows += number
-        about = record((1, i32(number)), (2, i32(self._encoding)), (3, i32(_RLE)), (4, i32(_RLE)))
-        self._add(_DATA_PAGE, (5, about), encoded)
+        size = len(encoded)
+        self._add(data_page_header(number, self._encoding, size, size), encoded)
 
-    def _add(self, kind: int, about: tuple[int, Value], data: memoryview) -> None:
-        size = i32(len(data))
-        _, header = record((1, i32(kind)), (2, size), (3, size), about)
+    def _add(self, header: bytes, data: memoryview) -> None:
         self._parts += [header, data]
         self._size += len(header) + len(data)
 
@@ -214,29 +221,22 @@ class _Flat:
         import pyarrow.parquet as pq
 
         footer = self._footer()
-        end = [footer, len(footer).to_bytes(4, "little"), _MAGIC]
+        end = [footer, len(footer).to_bytes(4, "little"), MAGIC]
         with pq.ParquetFile(pa.py_buffer(b"".join([*self._parts, *end]))) as file:
             values: Array = whole(file.read(use_threads=False).column(0)).to_numpy()
         return values
 
     def _footer(self) -> bytes:
-        size, rows, kind = i64(self._size - len(_MAGIC)), i64(self._rows), i32(self._kind)
-        about = [
-            (1, kind),
-            (2, sequence([i32(number) for number in sorted({_PLAIN, _RLE, self._encoding})])),
-            (3, sequence([_NAME])),
-            (4, i32(_UNCOMPRESSED)),
-            (5, rows),
-            (6, size),
-            (7, size),
-            (9, i64(self._values_start)),
-        ]
-        if self._dictionary_start:
-            about.append((11, i64(self._dictionary_start)))
-        chunk = record((2, i64(len(_MAGIC))), (3, record(*about)))
+        size = self._size - len(MAGIC)
+        chunk = column_chunk(
+            [_NAME], kind=self._kind, encodings=(PLAIN, RLE, self._encoding), codec=CODECS["none"],
+            values=self._rows, packed=size, unpacked=size, data=self._values or 0,
+            dictionary=self._dictionary,
+        )  # fmt: skip
+        name, rows = binary(_NAME.encode()), i64(self._rows)
         root = record((4, binary(b"schema")), (5, i32(1)))
-        column = record((1, kind), (3, i32(_REQUIRED)), (4, _NAME))
-        group = record((1, sequence([chunk])), (2, size), (3, rows))
+        column = record((1, i32(self._kind)), (3, i32(_REQUIRED)), (4, name))
+        group = record((1, sequence([chunk])), (2, i64(size)), (3, rows))
         fields = (1, i32(2)), (2, sequence([root, column])), (3, rows), (4, sequence([group]))
         return record(*fields)[1]
 
@@ -255,7 +255,10 @@ def _cut_levels(
         levels, page = page[4 : 4 + size], page[4 + size :]
     known = bytes(levels)
     if known not in counted:
-        counted[known] = count_ones(known, entries)
+        try:
+            counted[known] = _count_ones(known, entries)
+        except (IndexError, ValueError) as error:
+            raise _DamagedError("the levels of a page make no sense") from error
     return page, counted[known]
 
 
@@ -267,7 +270,7 @@ def _unpacked(
 
     if not pages:
         return
-    codec = None if compression == "UNCOMPRESSED" else pa.Codec(compression.lower())
+    codec = None if compression == "UNCOMPRESSED" else pa.Codec(_codec(compression))
     start = pages[0].position
     stored = memoryview(file.read_at(pages[-1].position + pages[-1].size - start, start))
     for page in pages:
@@ -281,13 +284,18 @@ def _unpacked(
         yield page, data
 
 
-def count_ones(levels: bytes, entries: int) -> int:
+def _codec(compression: str) -> str:
+    """Return the name of the codec; Arrow reports one of blocks by that of one with frames."""
+    return "lz4_raw" if compression == "LZ4" else compression.lower()
+
+
+def _count_ones(levels: bytes, entries: int) -> int:
     """Count the ones among levels of one bit, which are runs of equal ones and of packed bits.
 
     Raises
     ------
-    DatasetError
-        If they are not as many as the entries.
+    IndexError, ValueError
+        If they are not as many as the entries, or no such runs.
     """
     ones = found = position = 0
     while position < len(levels) and found < entries:
@@ -304,5 +312,5 @@ def count_ones(levels: bytes, entries: int) -> int:
             position += 1
         found += number
     if found != entries or position > len(levels):
-        raise _DamagedError("the levels of a page are not as many as its values")
+        raise ValueError(f"{found} levels of {entries} values")
     return ones
