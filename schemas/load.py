@@ -93,6 +93,9 @@ _PREFIX = "tag:yaml.org,2002:"  # of the tags that are written with two exclamat
 _TAGS = frozenset(f"{_PREFIX}{kind}" for kind in ("str", "seq", "map"))
 
 
+_TOO_DEEP = "exceeded maximum nesting depth"  # libyaml's own limit, 1,000, which it reads ahead to
+
+
 def _not_a_tag(tag: str) -> str:
     if tag.startswith("!"):
         return "YAML takes what starts with '!' for a tag; put it in quotes, or write 'not'"
@@ -215,6 +218,8 @@ def _not_yaml(error: yaml.MarkedYAMLError, composer: _Composer) -> ConfigError:
     """Say where the text stops to be YAML: where something opens, if it is never closed."""
     lines = [*composer.lines, ""]
     mark, problem = error.problem_mark, error.problem
+    if problem == _TOO_DEEP:
+        problem = f"nested deeper than {MAX_DEPTH}"
     if problem and problem.startswith("but "):
         problem = f"{error.context}, {problem}"
     if error.context_mark and (mark is None or not lines[mark.line].strip()):
