@@ -14,7 +14,7 @@ from histo.batches import Batch, Booking
 from histo.book import Binning
 from histo.cells import Cells, bins, cell_type
 from histo.edges import Edges
-from histo.patterns import Patterns, pack
+from histo.patterns import Codes, Patterns, pack
 from schemas.axes import Axis
 from schemas.evaluate import Evaluator
 from schemas.event_schema import EVENT
@@ -36,14 +36,12 @@ class Entries:
     ----------
     positions
         Among the objects of the level; None for all of them.
-    codes
-        Number of the pattern of each entry.
-    passed
-        Patterns x selections, as in `Patterns`.
+    codes, passed
+        Number of the pattern of each entry, and patterns x selections, as in `Patterns`.
     """
 
     positions: Index | None
-    codes: NDArray[np.int32]
+    codes: Codes
     passed: NDArray[np.bool_]
     _passing: dict[int, Index] = field(default_factory=dict)
     _starts: dict[int, Numbers] = field(default_factory=dict)
@@ -183,7 +181,8 @@ class Finder:
             values = self._compute(node)
             edges = Edges(self._binning(axis).made.edges[:-1])
             if isinstance(values, Coded):
-                self._reached[known] = _reached(edges, values.values).take(values.codes)
+                reached = _reached(edges, values.values)
+                self._reached[known] = values.codes.look_up(reached)
             else:
                 self._reached[known] = _reached(edges, values)
         return self._reached[known]

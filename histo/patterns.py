@@ -8,7 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas import events
 from schemas.events import Array, Coded
+
+Codes = NDArray[np.int32] | NDArray[np.uint16]
 
 Mask = NDArray[np.bool_] | Coded | None
 """Which entries pass a condition; None if all of them do."""
@@ -25,6 +28,12 @@ PART = 65536
 SMALL_PRODUCT = 2**18
 """Multiplications up to which OpenBLAS stays in the thread that calls it."""
 
+FEW = 8
+"""Conditions whose words are the numbers of the patterns, without asking which of them occur."""
+
+MANY = 256
+"""Entries for each word from which that saves more time than patterns without any entry take."""
+
 MAX_TABLE = 4_000_000
 """Entries of the largest table that numbers patterns (32 MB); beyond, they are sorted."""
 
@@ -36,12 +45,13 @@ class Patterns:
     Attributes
     ----------
     codes
-        Number of the pattern of each entry, int32.
+        Number of the pattern of each entry, int32 or uint16.
     passed
-        Patterns x selections: whether entries of the pattern pass the selection.
+        Patterns x selections: whether entries of the pattern pass the selection. Not every pattern
+        has to occur.
     """
 
-    codes: NDArray[np.int32]
+    codes: Codes
     passed: NDArray[np.bool_]
 
 
@@ -50,7 +60,7 @@ def pack(
     size: int,
     combine: Callable[[NDArray[np.bool_]], Sequence[Mask]] | None = None,
 ) -> Patterns:
-    """Give a number to each combination of selections that occurs.
+    """Give a number to each combination of selections that occurs, at least.
 
     Parameters
     ----------
@@ -63,18 +73,24 @@ def pack(
         it is given patterns instead of objects, of which there are far fewer. None if the
         conditions are the selections.
     """
+    if len(masks) <= FEW and size >= MANY << len(masks):
+        words, flags = _bits(masks, size), _flags(np.arange(1 << len(masks)), len(masks))
+        if combine is None:
+            return Patterns(words, flags)
+        combined = pack(combine(flags), len(flags))
+        return Patterns(words, combined.passed[combined.codes])
     flags, number = _occurring(masks, size)
     if combine is None:
         return Patterns(number(np.arange(len(flags), dtype=np.int32)), flags)
     combined = pack(combine(flags), len(flags))
-    return Patterns(number(combined.codes), combined.passed)
+    return Patterns(number(combined.codes.astype(np.int32, copy=False)), combined.passed)
 
 
 def _occurring(masks: Sequence[Mask], size: int) -> tuple[NDArray[np.bool_], Numbering]:
     """Return the combinations that occur, combinations x masks, and who numbers entries by them."""
     if len(masks) <= CHUNK:
         words, number = _distinct(_bits(masks, size), 1 << len(masks))
-        return (words[:, None] >> np.arange(len(masks)) & 1).astype(np.bool_), number
+        return _flags(words, len(masks)), number
     start = (len(masks) - 1) // CHUNK * CHUNK
     first, last = pack(masks[:start], size), pack(masks[start:], size)
     pairs = first.codes.astype(np.int64) * len(last.passed) + last.codes
@@ -83,17 +99,22 @@ def _occurring(masks: Sequence[Mask], size: int) -> tuple[NDArray[np.bool_], Num
     return np.hstack(rows), number
 
 
+def _flags(words: NDArray[np.int64], conditions: int) -> NDArray[np.bool_]:
+    """Return which conditions hold in words, words x conditions."""
+    return (words[:, None] >> np.arange(conditions) & 1).astype(np.bool_)
+
+
 def _bits(masks: Sequence[Mask], size: int) -> NDArray[np.uint16]:
     """Pack up to 16 conditions into the bits of one word an entry, those of equal codes at once."""
     always = sum(1 << index for index, mask in enumerate(masks) if mask is None)
     bits = np.full(size, always, np.uint16)
     plain: list[tuple[Array, np.uint16]] = []
-    coded: dict[int, tuple[Array, NDArray[np.uint16]]] = {}
+    coded: dict[int, tuple[events.Codes, NDArray[np.int32]]] = {}
     for index, mask in enumerate(masks):
         if isinstance(mask, Coded):
-            new = np.zeros(len(mask.values), np.uint16)
+            new = np.zeros(len(mask.values), np.int32)
             _, words = coded.setdefault(id(mask.codes), (mask.codes, new))
-            words |= mask.values.astype(np.uint16) << np.uint16(index)
+            words |= mask.values.astype(np.int32) << np.int32(index)
         elif mask is not None:
             plain.append((mask, np.uint16(index)))
     for start in range(0, size, PART):  # the words of a part stay in the cache of a core
@@ -103,8 +124,8 @@ def _bits(masks: Sequence[Mask], size: int) -> NDArray[np.uint16]:
             bit = mask[part].astype(np.uint16)
             bit <<= shift
             target |= bit
-        for codes, words in coded.values():
-            target |= words.take(codes[part])
+    for codes, words in coded.values():
+        np.bitwise_or(bits, codes.look_up(words), out=bits, casting="unsafe")
     return bits
 
 

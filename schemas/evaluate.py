@@ -12,7 +12,7 @@ from schemas import derived
 from schemas.derived import SELF, Chosen, Derivation, Index, Made
 from schemas.elementwise import apply_coded, apply_plain
 from schemas.event_schema import EVENT
-from schemas.events import Array, Coded, decoded
+from schemas.events import Array, Coded, PlainCodes, decoded
 from schemas.expressions import (
     CONSTANT,
     Apply,
@@ -105,7 +105,7 @@ class Evaluator:
         self.derivations = derivations or {}
         self._known: dict[str, Any] = {}
         self._decoded: dict[str, Array] = {}
-        self._taken: dict[tuple[str, int], NDArray[np.int32]] = {}
+        self._taken: dict[tuple[str, int], PlainCodes] = {}
         self._made: dict[str, Made | Chosen] = {}
         self._owners: dict[str, Index] = {}
         self._empty: dict[str, NDArray[np.bool_] | None] = {}
@@ -173,7 +173,7 @@ class Evaluator:
             return self._plain(node).take(index)
         known = (what, id(values.codes))
         if known not in self._taken:
-            self._taken[known] = values.codes.take(index)
+            self._taken[known] = PlainCodes(values.codes.numbers.take(index))
         return Coded(self._taken[known], values.values)
 
     def _plain(self, node: Node) -> Any:

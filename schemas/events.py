@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,24 +53,65 @@ Values = Array | Ragged
 """The values of a field of all objects."""
 
 
+class Codes(Protocol):
+    """Which value of a dictionary each object has, in any form that can be looked up."""
+
+    def __len__(self) -> int:
+        """Return the number of objects."""
+
+    def look_up(self, values: Array) -> Array:
+        """Return the value of each object, given those of the dictionary, not to be written to.
+
+        Raises
+        ------
+        IndexError, DatasetError
+            For a code beyond the dictionary.
+        """
+
+    @property
+    def numbers(self) -> NDArray[np.int32]:
+        """The position in the dictionary for each object; never negative."""
+
+
+@dataclass(frozen=True)
+class PlainCodes:
+    """`Codes` that are written down as they are.
+
+    Attributes
+    ----------
+    numbers
+        The position in the dictionary for each object; never negative.
+    """
+
+    numbers: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        """Return the number of objects."""
+        return len(self.numbers)
+
+    def look_up(self, values: Array) -> Array:
+        """Return the value of each object; IndexError for a code beyond the dictionary."""
+        return values.take(self.numbers)
+
+
 @dataclass(frozen=True)
 class Coded:
     """A flat column of few distinct values: what they are, and which of them each object has.
 
     It stands where an array stands, in what is read to be filled into histograms and only there:
     what is computed of it, such as the bin of a value, is computed of the distinct values and then
-    taken by code, which takes 0.7 ns an object, where to find a bin takes 2 to 5 ns.
+    looked up by code, which takes about 1 ns an object, where to find a bin takes 2 to 5 ns.
 
     Attributes
     ----------
     codes
-        int32, for each object the position of its value among ``values``; never negative.
+        Which of the values each object has.
     values
         The dictionary. Values may occur twice in it, or never in the column; to have many more of
         them than objects is correct and slow.
     """
 
-    codes: NDArray[np.int32]
+    codes: Codes
     values: Array
 
     def __len__(self) -> int:
@@ -79,21 +120,21 @@ class Coded:
 
     def __getitem__(self, mask: NDArray[np.bool_]) -> Coded:
         """Keep the objects for which the mask is true."""
-        return Coded(self.codes[mask], self.values)
+        return Coded(PlainCodes(self.codes.numbers[mask]), self.values)
 
     def take(self, positions: NDArray[np.integer[Any]]) -> Coded:
         """Return the objects at some positions."""
-        return Coded(self.codes.take(positions), self.values)
+        return Coded(PlainCodes(self.codes.numbers.take(positions)), self.values)
 
     def decode(self) -> Array:
         """Return the value of each object.
 
         Raises
         ------
-        IndexError
+        IndexError, DatasetError
             For a code beyond the dictionary.
         """
-        return self.values.take(self.codes)
+        return self.codes.look_up(self.values)
 
 
 def decoded(values: Any) -> Any:

@@ -16,7 +16,8 @@ import numpy as np
 from schemas.errors import DatasetError, RemoteError
 from schemas.event_schema import EVENT, Collection, EventSchema, Field, cheapest
 from schemas.events import Array, Coded, Events, Objects, Ragged, Values
-from schemas.flat_columns import choose_flat, read_flat, whole
+from schemas.flat_columns import Flat, choose_flat, read_flat
+from schemas.flat_file import whole
 from schemas.pages import check_pages, find_columns, open_partition
 from schemas.tally import count
 
@@ -172,7 +173,7 @@ def read_events(
             size = rows if events is None else min(events, rows)
             chosen = choose_flat(metadata, pages) if coded and size == rows else {}
             flat = read_flat(source, metadata, chosen, pages, path)
-            table = _read_table(file, [p for p in paths if p not in flat], rows, size)
+            table = _read_table(file, [p for p in paths if p not in flat.values], rows, size)
             count("bytes_read", _stored_bytes(metadata, set(paths)))
     return wanted.to_events(table, size, flat)
 
@@ -272,13 +273,12 @@ class Wanted:
         """
         _check_types(dict(_stored_types(schema)), self.types, path)
 
-    def to_events(
-        self, table: pa.Table, size: int, flat: Mapping[str, Array | Coded] | None = None
-    ) -> Events:
+    def to_events(self, table: pa.Table, size: int, flat: Flat | None = None) -> Events:
         """Return a table as events, with the columns that were read otherwise."""
+        flat = flat or Flat({}, {})
         return Events(
             size,
-            {name: _objects(table, name, found, flat or {}) for name, found in self.fields.items()},
+            {name: _objects(table, name, found, flat) for name, found in self.fields.items()},
             {name: _values(whole(table.column(name))) for name in self.columns},
         )
 
@@ -336,21 +336,17 @@ def _check_types(
             raise DatasetError(f"{path}: {name} is {kind}{nulls}, and the manifest says {stated}")
 
 
-def _objects(
-    table: pa.Table,
-    name: str,
-    fields: Mapping[str, Field],
-    flat: Mapping[str, Array | Coded],
-) -> Objects:
+def _objects(table: pa.Table, name: str, fields: Mapping[str, Field], flat: Flat) -> Objects:
+    values: dict[str, Any] = {
+        field: _typed(flat.values[leaf(name, field)], info.dtype)
+        for field, info in fields.items()
+        if leaf(name, field) in flat.values
+    }
+    if len(values) == len(fields):
+        return Objects(flat.offsets[name], values)
     lists = whole(table.column(name))
     objects = _flatten(lists)
-    values: dict[str, Any] = {}
-    for field, info in fields.items():
-        path = leaf(name, field)
-        if path in flat:
-            values[field] = _typed(flat[path], info.dtype)
-        else:
-            values[field] = _values(objects.field(field))
+    values |= {field: _values(objects.field(field)) for field in fields if field not in values}
     return Objects(_offsets(lists), values)
 
 

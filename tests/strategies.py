@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from schemas.event_schema import EVENT, Collection, EventSchema, Field
-from schemas.events import Array, Coded, Events, Objects
+from schemas.events import Array, Coded, Events, Objects, PlainCodes
 from schemas.histo_config import HistoConfig
 from schemas.load import parse_yaml, validate
 from schemas.manifest import MANIFEST, Manifest, Partition, SampleRecord, Source
@@ -113,7 +113,7 @@ def coded(whole: Events, plain: Sequence[str] = ()) -> Events:
             return values
         bits, codes = np.unique(values.view(f"u{values.itemsize}"), return_inverse=True)
         dictionary = np.append(bits, bits.dtype.type(1)).view(values.dtype)
-        return Coded(codes.astype(np.int32), dictionary)
+        return Coded(PlainCodes(codes.astype(np.int32)), dictionary)
 
     lists = {
         name: Objects(objects.offsets, {f: encode(f, v) for f, v in objects.fields.items()})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import boost_histogram as bh
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
@@ -46,3 +46,24 @@ def test_numbers_of_bins_are_where_boost_histogram_fills(axis: Axis, data: st.Da
     assert extent(axis) == made.extent
     counts = np.bincount(numbers, minlength=extent(axis))
     np.testing.assert_array_equal(counts, filled.view(flow=True))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    bins=st.integers(1, 300),
+    start=st.floats(-1e6, 1e6) | st.floats(-1e300, 1e300),
+    width=st.floats(1e-6, 1e6) | st.floats(1e-300, 1e300),
+    others=st.lists(st.floats()),
+    kind=st.sampled_from(["float32", "float64"]),
+)
+def test_edges_of_a_regular_axis_round_as_in_boost_histogram(
+    bins: int, start: float, width: float, others: list[float], kind: str
+) -> None:
+    assume(start < start + width)
+    axis = RegularAxis(kind="regular", bins=bins, start=start, stop=start + width)
+    edges = make_axis(axis).edges
+    with np.errstate(all="ignore"):
+        near = [edges, np.nextafter(edges, -np.inf), np.nextafter(edges, np.inf), others]
+        values = np.concatenate(near).astype(kind)
+        found = Binning(axis).index(values)
+    np.testing.assert_array_equal(found, make_axis(axis).index(values))

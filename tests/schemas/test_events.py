@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from histo.partitions import concatenate
 from schemas.errors import InputError
 from schemas.event_schema import EVENT
-from schemas.events import Coded, Events, Objects, decoded
+from schemas.events import Coded, Events, Objects, PlainCodes, decoded
 from tests.strategies import coded, events
 
 
 def test_a_code_stands_for_a_value() -> None:
-    column = Coded(np.array([2, 0, 2, 1], np.int32), np.array([1.5, np.nan, -0.0], np.float32))
+    codes = PlainCodes(np.array([2, 0, 2, 1], np.int32))
+    column = Coded(codes, np.array([1.5, np.nan, -0.0], np.float32))
     assert len(column) == 4
     expected = np.array([-0.0, 1.5, -0.0, np.nan], np.float32)
     assert column.decode().tobytes() == expected.tobytes()
@@ -24,11 +25,11 @@ def test_a_code_stands_for_a_value() -> None:
 
 def test_a_code_beyond_the_dictionary_is_refused() -> None:
     with pytest.raises(IndexError):
-        Coded(np.array([3], np.int32), np.arange(3)).decode()
+        Coded(PlainCodes(np.array([3], np.int32)), np.arange(3)).decode()
 
 
 def test_as_many_codes_as_objects_are_required() -> None:
-    column = Coded(np.zeros(3, np.int32), np.array([1.0]))
+    column = Coded(PlainCodes(np.zeros(3, np.int32)), np.array([1.0]))
     with pytest.raises(InputError, match="3 values for 2 objects"):
         Objects(np.array([0, 2]), {"pt": column})  # type: ignore[dict-item]  # as read
 
