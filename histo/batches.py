@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from histo.book import extent
 from schemas.axes import Axis
 from schemas.expressions import Node
 
 
-@dataclass(frozen=True)
-class Booking:
+class Booking(Struct, frozen=True):
     """One histogram to fill.
 
     Attributes
@@ -65,8 +65,7 @@ class Booking:
         return [node for node in (*self.values, self.selection, self.weight) if node is not None]
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """Histograms that differ by their selection only, and are filled together.
 
     Attributes

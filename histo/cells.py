@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from histo.book import Binning
@@ -32,8 +32,7 @@ def cell_type(size: int) -> type[np.signedinteger[Any]]:
     return np.int32 if size <= 1 << 31 else np.int64
 
 
-@dataclass(frozen=True)
-class Cells:
+class Cells(Struct, frozen=True):
     """The cell of each entry; found part by part, where it is needed.
 
     Attributes

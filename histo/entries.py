@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from histo.atoms import combine, find_atoms
@@ -28,8 +28,7 @@ Index = NDArray[np.intp]
 Numbers = NDArray[np.integer[Any]]
 
 
-@dataclass(frozen=True)
-class Entries:
+class Entries(Struct, frozen=True):
     """The objects of a level that are filled, and the selections that they pass.
 
     Attributes
@@ -43,8 +42,8 @@ class Entries:
     positions: Index | None
     codes: Codes
     passed: NDArray[np.bool_]
-    _passing: dict[int, Index] = field(default_factory=dict)
-    _starts: dict[int, Numbers] = field(default_factory=dict)
+    _passing: dict[int, Index] = {}
+    _starts: dict[int, Numbers] = {}
 
     def of(self, values: T) -> T:
         """Return the values of the entries, of those of the level."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from histo.families import ALL, Member, expand_families
 from schemas.axes import cells
@@ -22,8 +23,7 @@ MAX_CELLS = 50_000_000
 Kind = Literal["fill", "rate", "counter", "norm", "matched", "numerator", "denominator"]
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One histogram of a configuration.
 
     Attributes

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
+
+from msgspec import Struct
 
 from schemas.errors import ConfigError, ExpressionError, nearest
 from schemas.load import location_of
@@ -21,8 +22,7 @@ MAX_NESTING = 100
 _TOKEN = re.compile(r"\s*(?:(?P<mark>[()|])|(?P<name>[^\s()|]+))")
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(Struct, frozen=True):
     """One selection of a family.
 
     Attributes

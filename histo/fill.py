@@ -14,9 +14,8 @@ a histogram object costs 40 us even for no entries.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from histo.batches import Batch
@@ -41,8 +40,7 @@ Contents = tuple[Array, Array | None]
 """Values and variances of one histogram."""
 
 
-@dataclass(frozen=True)
-class Filled:
+class Filled(Struct, frozen=True):
     """Contents of all histograms of a plan, flow bins included, in the order of its batches.
 
     Attributes

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from histo.plan import Plan
 from schemas.event_schema import EventSchema
@@ -26,8 +26,7 @@ PARTITIONS_PER_BLOCK = 64
 """The most partitions that are filled together: to open each takes 1 ms, which workers share."""
 
 
-@dataclass(frozen=True)
-class PartitionBlock:
+class PartitionBlock(Struct, frozen=True):
     """The first events of a partition of a dataset.
 
     Attributes
@@ -73,8 +72,7 @@ class PartitionBlock:
         )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class PartitionsBlock:
+class PartitionsBlock(Struct, frozen=True):
     """Consecutive partitions of one sample or several, as one block of events.
 
     Attributes

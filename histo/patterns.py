@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from schemas import events
@@ -38,8 +38,7 @@ MAX_TABLE = 4_000_000
 """Entries of the largest table that numbers patterns (32 MB); beyond, they are sorted."""
 
 
-@dataclass(frozen=True)
-class Patterns:
+class Patterns(Struct, frozen=True):
     """Which combination of selections each entry passes.
 
     Attributes

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
+from msgspec import Struct
 
 from histo.batches import Batch, Booking, make_batches
 from histo.expand import Entry, expand
@@ -39,8 +39,7 @@ ONE_BIN = RegularAxis(kind="regular", bins=1, start=1.0, stop=2.0)
 """Axis of counters and norms."""
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """Everything that a configuration means for a schema.
 
     Attributes

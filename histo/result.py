@@ -9,19 +9,18 @@ underflow, a boolean neither). :meth:`FilledHistogram.values` always has both, e
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import boost_histogram as bh
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from schemas.errors import UsageError
 
 
-@dataclass(frozen=True, eq=False)
-class Bins:
+class Bins(Struct, frozen=True, eq=False):
     """The bins of a histogram as plain arrays.
 
     To make a histogram object of boost-histogram and to look into it takes 60 us, more than all
@@ -53,8 +52,7 @@ class Bins:
         return sums
 
 
-@dataclass(frozen=True, eq=False)
-class FilledHistogram:
+class FilledHistogram(Struct, frozen=True, eq=False, dict=True):
     """A histogram with the words that explain it.
 
     Attributes
@@ -131,8 +129,7 @@ class FilledHistogram:
         return _with_both_flow_bins(self.axes, variances)
 
 
-@dataclass(frozen=True)
-class HistogramFile:
+class HistogramFile(Struct, frozen=True):
     """All histograms of one run, in the order in which they were configured.
 
     Attributes
@@ -145,7 +142,7 @@ class HistogramFile:
     """
 
     histograms: dict[str, FilledHistogram]
-    provenance: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = {}
 
     def __post_init__(self) -> None:
         for key, histogram in self.histograms.items():

@@ -19,8 +19,9 @@ from __future__ import annotations
 import hashlib
 import struct
 import uuid
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct
 
 from schemas.errors import UsageError
 
@@ -39,8 +40,7 @@ _LAYOUTS = Path(__file__).with_name("root_streamers.zst")
 """TStreamerInfo of the classes of `histo.root_objects`, as it stands in a file, compressed."""
 
 
-@dataclass
-class Folder:
+class Folder(Struct):
     """A folder of a ROOT file, or the file itself.
 
     Attributes
@@ -54,8 +54,8 @@ class Folder:
     """
 
     name: str
-    objects: list[tuple[str, str, str, bytes]] = field(default_factory=list)
-    folders: list[Folder] = field(default_factory=list)
+    objects: list[tuple[str, str, str, bytes]] = []
+    folders: list[Folder] = []
 
 
 def file_bytes(top: Folder, *, large: bool = False) -> bytes:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import itertools
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import boost_histogram as bh
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from histo.result import FilledHistogram, axis_categories
@@ -111,8 +111,7 @@ def axis_object(name: str, axis: Any, title: str) -> bytes:
     )
 
 
-@dataclass(frozen=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """What the histograms of the same axes and labels have in common.
 
     Attributes

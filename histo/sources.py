@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from histo.partitions import PartitionBlock, PartitionsBlock, group_partitions
@@ -49,8 +49,7 @@ class Source(Protocol):
         """Say what the events are, for the output."""
 
 
-@dataclass(frozen=True)
-class Datasets:
+class Datasets(Struct, frozen=True):
     """Datasets, one after the other.
 
     Attributes

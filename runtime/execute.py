@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import uuid4
+
+from msgspec import Struct
 
 from runtime.scheduler import Scheduler
 from runtime.work import Graph, Key, Work
@@ -140,16 +141,14 @@ def map_reduce(
     return _open(results[0], tally)
 
 
-@dataclass(frozen=True)
-class Outcome(Generic[R]):
+class Outcome(Struct, Generic[R], frozen=True):
     """What a task or a merge returned, and what was tallied on the way."""
 
     result: R
     tally: Tally
 
 
-@dataclass(frozen=True)
-class _Tallied(Generic[T, R]):
+class _Tallied(Struct, Generic[T, R], frozen=True):
     """A function of a task, which returns its tally as well."""
 
     function: Callable[[T], R]
@@ -159,8 +158,7 @@ class _Tallied(Generic[T, R]):
             return Outcome(self.function(task), tally)
 
 
-@dataclass(frozen=True)
-class _Merge(Generic[R]):
+class _Merge(Struct, Generic[R], frozen=True):
     """A merge of neighbours, which merges their tallies as well."""
 
     merge: Callable[[R, R], R]

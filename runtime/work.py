@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 Key = tuple[str, int]
 """Name and index of a node; all partitions of a run have one name, whose index is the task's."""
@@ -15,8 +16,7 @@ Graph = dict[Key, tuple[Any, ...]]
 _LONGEST = 160
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(Struct, frozen=True):
     """A graph and what is needed to run it and to talk about it.
 
     Attributes

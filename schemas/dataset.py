@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec import Struct
 
 from schemas.errors import UsageError, nearest
 from schemas.event_schema import EVENT, Collection, EventSchema
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 Selected = list[tuple[str, str]]
 
 
-@dataclass(frozen=True)
-class Dataset:
+class Dataset(Struct, frozen=True):
     """A dataset that `open_dataset` found; nothing but its manifest has been read.
 
     Attributes
@@ -231,8 +230,7 @@ def _layout(values: Values) -> Any:
     return ak.contents.NumpyArray(values)
 
 
-@dataclass(frozen=True)
-class _ReadPartition:
+class _ReadPartition(Struct, frozen=True):
     """Reads one partition on a worker."""
 
     dataset: Dataset

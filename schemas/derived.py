@@ -7,11 +7,11 @@ adds to the data are index arrays. The functions at the end make these from flat
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from schemas.errors import ConfigError
@@ -29,8 +29,7 @@ SELF = ""
 """The reference of a derived collection to the one whose objects it has."""
 
 
-@dataclass(frozen=True)
-class Derived:
+class Derived(Struct, frozen=True):
     """What a configuration says of a derived collection.
 
     Attributes
@@ -60,18 +59,17 @@ class Derived:
     name: str
     kind: Kind
     sources: tuple[str, ...]
-    references: Mapping[str, str] = field(default_factory=dict)
+    references: Mapping[str, str] = {}
     bare: str | None = None
     condition: Expression | None = None
     by: Expression | None = None
     number: int = 0
     keep: str = ""
     passing: tuple[str, tuple[str, ...]] = ("", ())
-    definitions: Mapping[str, Expression] = field(default_factory=dict)
+    definitions: Mapping[str, Expression] = {}
 
 
-@dataclass(frozen=True, eq=False)
-class Derivation:
+class Derivation(Struct, frozen=True, eq=False):
     """A derived collection, bound: what an evaluation needs to make its index arrays.
 
     Attributes
@@ -98,8 +96,7 @@ class Derivation:
         return [node for node in (self.condition, self.by) if node is not None]
 
 
-@dataclass(frozen=True)
-class Made:
+class Made(Struct, frozen=True):
     """A derived collection in one block of events.
 
     Attributes
@@ -142,8 +139,7 @@ def check_size(what: Derivation, offsets: Sequence[Index]) -> None:
         )
 
 
-@dataclass(frozen=True)
-class Chosen:
+class Chosen(Struct, frozen=True, dict=True):
     """A derived collection of some objects of its source, in one block of events.
 
     Where only the mask is asked for, as for matched objects, nothing else is computed.

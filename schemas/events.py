@@ -6,10 +6,10 @@ What ROOT files and Parquet partitions are read into, and what expressions are e
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from schemas.errors import InputError
@@ -18,8 +18,7 @@ from schemas.event_schema import EVENT
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Ragged:
+class Ragged(Struct, frozen=True):
     """A field with any number of values for each object, such as the cells of a cluster.
 
     Attributes
@@ -73,8 +72,7 @@ class Codes(Protocol):
         """The position in the dictionary for each object; never negative."""
 
 
-@dataclass(frozen=True)
-class PlainCodes:
+class PlainCodes(Struct, frozen=True):
     """`Codes` that are written down as they are.
 
     Attributes
@@ -94,8 +92,7 @@ class PlainCodes:
         return values.take(self.numbers)
 
 
-@dataclass(frozen=True)
-class Coded:
+class Coded(Struct, frozen=True):
     """A flat column of few distinct values: what they are, and which of them each object has.
 
     It stands where an array stands, in what is read to be filled into histograms and only there:
@@ -150,8 +147,7 @@ def no_values(dtype: np.dtype[Any], depth: int = 0) -> Any:
     return values
 
 
-@dataclass(frozen=True)
-class Objects:
+class Objects(Struct, frozen=True):
     """The objects of one collection in all events.
 
     Attributes
@@ -198,8 +194,7 @@ class Objects:
         return Objects(offsets, {name: values[objects] for name, values in self.fields.items()})
 
 
-@dataclass(frozen=True)
-class Events:
+class Events(Struct, frozen=True):
     """A block of events.
 
     Attributes

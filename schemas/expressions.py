@@ -10,10 +10,10 @@ import hashlib
 import operator
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from schemas.errors import ConfigError, Location
@@ -33,8 +33,7 @@ MAX_KEY = 4_000
 Dtype = np.dtype[Any]
 
 
-@dataclass(frozen=True, eq=False)
-class Node:
+class Node(Struct, frozen=True, eq=False):
     """A part of an expression with its type.
 
     Attributes
@@ -71,34 +70,29 @@ class Node:
                 open_.extend(node.parts)
 
 
-@dataclass(frozen=True, eq=False)
-class Constant(Node):
+class Constant(Node, frozen=True, eq=False):
     """A number; weakly typed, as Python numbers are to NumPy."""
 
     value: bool | int | float = 0
 
 
-@dataclass(frozen=True, eq=False)
-class Column(Node):
+class Column(Node, frozen=True, eq=False):
     """A field of a collection, or an event-level column."""
 
     field: str = ""
 
 
-@dataclass(frozen=True, eq=False)
-class Apply(Node):
+class Apply(Node, frozen=True, eq=False):
     """A function of the parts, element by element."""
 
     compute: Callable[..., Any] = operator.pos
 
 
-@dataclass(frozen=True, eq=False)
-class Broadcast(Node):
+class Broadcast(Node, frozen=True, eq=False):
     """One value per event, repeated for each object of the collection that is the level."""
 
 
-@dataclass(frozen=True, eq=False)
-class Take(Node):
+class Take(Node, frozen=True, eq=False):
     """A value of the objects that a derived collection (the level) refers to.
 
     Attributes
@@ -110,8 +104,7 @@ class Take(Node):
     reference: str = ""
 
 
-@dataclass(frozen=True, eq=False)
-class Member(Node):
+class Member(Node, frozen=True, eq=False):
     """Whether an object of a collection (the level) is in one derived from it.
 
     Attributes
@@ -123,13 +116,11 @@ class Member(Node):
     of: str = ""
 
 
-@dataclass(frozen=True, eq=False)
-class Join(Node):
+class Join(Node, frozen=True, eq=False):
     """The values of all sources of a union (the level), one part each."""
 
 
-@dataclass(frozen=True, eq=False)
-class Reduce(Node):
+class Reduce(Node, frozen=True, eq=False):
     """The values of each event's objects (those passing the second part, if any) to one.
 
     Attributes
@@ -147,8 +138,7 @@ class Reduce(Node):
     default: bool | int | float | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Number(Node):
+class Number(Node, frozen=True, eq=False):
     """The number of objects of each event in the collection ``over``."""
 
     over: str = ""

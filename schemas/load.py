@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import msgspec
 import yaml
+from msgspec import Struct
 
 from schemas.errors import ConfigError, Location, UsageError, nearest
 from schemas.model import Model, ModelError, from_data
@@ -59,8 +59,7 @@ def location_of(text: str) -> Location | None:
     return text.location if isinstance(text, SourceText) else None
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(Struct, frozen=True):
     """A parsed configuration: plain data, and the place of every key and value in it.
 
     Attributes
@@ -72,8 +71,8 @@ class Document:
     """
 
     data: dict[str, Any]
-    values: dict[Path_, Location] = field(default_factory=dict)
-    keys: dict[Path_, Location] = field(default_factory=dict)
+    values: dict[Path_, Location] = {}
+    keys: dict[Path_, Location] = {}
 
     def where(self, path: Path_) -> Location | None:
         """Return the place of a value, or of the nearest enclosing one that stands in a file."""

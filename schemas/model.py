@@ -2,15 +2,19 @@
 
 The checking is msgspec's. Types that it does not know have two methods: ``parse`` makes one from
 plain data or raises ValueError, ``plain`` gives the plain data back.
+
+What holds values inside the program is a frozen `msgspec.Struct` as well, where a command that
+fills histograms imports it: to define one takes 10 us, a frozen dataclass 450 us, and 60 of those
+were a tenth of the start-up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 Model = TypeVar("Model", bound=msgspec.Struct)
 Key: TypeAlias = str | int
@@ -61,8 +65,7 @@ class EntryError(ValueError):
         self.value = value
 
 
-@dataclass(frozen=True)
-class ShortForm:
+class ShortForm(Struct, frozen=True):
     """Another way to write a value of a configuration.
 
     Attributes

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from msgspec import Meta
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from schemas.errors import ConfigError, InputError, nearest
@@ -102,8 +101,7 @@ def _type_of_range(value: list[Any]) -> str:
     raise ValueError(f"no type of integers holds both {low} and {high}")
 
 
-@dataclass(frozen=True)
-class _Rule:
+class _Rule(Struct, frozen=True):
     """One line of the configuration."""
 
     key: str

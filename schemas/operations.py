@@ -9,18 +9,17 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from math import pi
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from schemas.events import Array
 
 
-@dataclass(frozen=True)
-class Function:
+class Function(Struct, frozen=True):
     """A function of the expression language.
 
     Attributes
@@ -177,8 +176,7 @@ ELEMENTWISE: tuple[Callable[..., Any], ...] = (
 """What gives equal values for equal values: all of the above, not the functions of a user."""
 
 
-@dataclass(frozen=True)
-class Reduction:
+class Reduction(Struct, frozen=True):
     """A function from the objects of each event to one value per event.
 
     Attributes

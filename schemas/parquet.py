@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec import Struct
 
 from schemas.errors import DatasetError, RemoteError
 from schemas.event_schema import EVENT, Collection, EventSchema, Field, cheapest
@@ -197,8 +197,7 @@ def reading_partition(path: str) -> Iterator[None]:
         raise DatasetError(f"{path}: cannot be read: {error}") from error
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What to read of partitions of one schema.
 
     Attributes

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from schemas.derived import SELF, Derived
 from schemas.event_schema import EVENT, EventSchema
 from schemas.syntax import Expression
 
 
-@dataclass(frozen=True)
-class Bins:
+class Bins(Struct, frozen=True):
     """A level of a table that is looked up by the bin of an expression.
 
     Attributes
@@ -27,20 +27,17 @@ class Bins:
     edges: tuple[float, ...]
 
 
-@dataclass(frozen=True)
-class Words:
+class Words(Struct, frozen=True):
     """A level of a table that is looked up by a word given in the call: the ``position``-th."""
 
     position: int
 
 
-@dataclass(frozen=True)
-class Regions:
+class Regions(Struct, frozen=True):
     """A level of a table that is looked up by the first selection that an object passes."""
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(Struct, frozen=True):
     """Numbers to look up.
 
     Attributes
@@ -65,8 +62,7 @@ class Table:
     formula: Expression | None
 
 
-@dataclass(frozen=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """What names mean.
 
     Attributes
@@ -86,11 +82,11 @@ class Scope:
     """
 
     schema: EventSchema
-    definitions: Mapping[str, Mapping[str, Expression]] = field(default_factory=dict)
-    selections: Mapping[str, Expression] = field(default_factory=dict)
-    derived: Mapping[str, Derived] = field(default_factory=dict)
-    tables: Mapping[str, Table] = field(default_factory=dict)
-    functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    definitions: Mapping[str, Mapping[str, Expression]] = {}
+    selections: Mapping[str, Expression] = {}
+    derived: Mapping[str, Derived] = {}
+    tables: Mapping[str, Table] = {}
+    functions: Mapping[str, Callable[..., Any]] = {}
 
     def is_list(self, name: str) -> bool:
         """Tell whether a name is that of a collection with any number of objects per event."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from msgspec import Struct
 
 from schemas.errors import ExpressionError, Location
 from schemas.load import location_of
@@ -45,8 +47,7 @@ _MEANT = {
 _C_OPERATORS = re.compile(r"&&|\|\||!(?!=)")
 
 
-@dataclass(frozen=True)
-class Expression:
+class Expression(Struct, frozen=True):
     """A parsed expression.
 
     Attributes
