@@ -15,9 +15,10 @@ from schemas.event_schema import EVENT, Collection, EventSchema, Field, cheapest
 from schemas.grouping import Layout, Pair
 from schemas.load import location_of
 from schemas.ntuple import NtupleFormat
+from schemas.probe import Ntuple
 from schemas.recipe import restrict
 from schemas.skim_config import Drift
-from schemas.trees import Input, Ntuple
+from schemas.trees import Input
 
 _WILDCARDS = frozenset("*?[")
 

@@ -21,10 +21,11 @@ from schemas.load import location_of
 from schemas.manifest import Skipped
 from schemas.model import ModelError, from_data
 from schemas.ntuple import NtupleFormat
+from schemas.probe import Ntuple, probe
 from schemas.recipe import Plan, make_plan
 from schemas.sizes import events_per_partition
 from schemas.skim_config import Drift, SkimConfig, Storage
-from schemas.trees import Input, Ntuple, probe
+from schemas.trees import Input
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,14 @@ class Place(NamedTuple):
         return self.branch
 
 
+def by_tree(places: Iterable[Place]) -> dict[str, list[str]]:
+    """Return the paths of branches, by the name of their tree."""
+    trees: dict[str, list[str]] = {}
+    for place in places:
+        trees.setdefault(place.tree, []).append(place.branch)
+    return trees
+
+
 @dataclass(frozen=True)
 class Branch:
     """A branch of a tree or a field of an RNTuple, as far as grouping needs it.

@@ -16,10 +16,10 @@ from schemas.errors import UsageError
 from schemas.load import location_of
 from schemas.manifest import Manifest, Skipped, Source, configuration_hash
 from schemas.ntuple import load_format
+from schemas.probe import Ntuple
 from schemas.reduction import Recipe
 from schemas.skim_config import SkimConfig
 from schemas.software import versions
-from schemas.trees import Ntuple
 from skim.journal import (
     Receipt,
     Stamp,

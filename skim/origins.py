@@ -13,10 +13,11 @@ from schemas.errors import ConfigError, InputError, UsageError
 from schemas.manifest import Manifest, Source
 from schemas.model import ModelError, from_data
 from schemas.ntuple import NtupleFormat, format_names, load_format
+from schemas.probe import Ntuple
 from schemas.reduction import Recipe
 from schemas.skim_config import SkimConfig
 from schemas.storage import is_url
-from schemas.trees import Input, Ntuple
+from schemas.trees import Input
 from skim.consistency import LIMIT
 
 

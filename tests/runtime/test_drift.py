@@ -25,8 +25,8 @@ from schemas.event_schema import EventSchema
 from schemas.load import load_model
 from schemas.model import from_data
 from schemas.ntuple import NtupleFormat, load_format
+from schemas.probe import probe
 from schemas.skim_config import Drift, SkimConfig
-from schemas.trees import probe
 
 SCHEMA = {"name": "mine", "tree": "Events"}
 COUNTS = (2, 0, 3, 1)

@@ -15,7 +15,8 @@ import uproot
 
 from schemas.errors import InputError
 from schemas.ntuple import NtupleFormat
-from schemas.trees import Input, probe, read_entries
+from schemas.probe import probe
+from schemas.trees import Input, read_entries
 
 FORM = NtupleFormat(name="own", tree="Events")
 ENTRIES = 3000
