@@ -156,15 +156,13 @@ def make_input(ntuple: Ntuple, layout: Layout, inputs: Sequence[Pair], drift: Dr
         pair = owner, _counting(own.schema.collections[owner], schema.collections[owner])
         present[pair] = own.branches[pair]
     owners = {owner for owner, _ in present}
-    counters = {name: place for name, place in own.counters.items() if name in owners}
-    places = {*present.values(), *counters.values()}
     return Input(
         url=ntuple.url,
         branches=present,
         schema=restrict(schema, [*present, *fills]),
-        counters=counters,
+        counters={name: place for name, place in own.counters.items() if name in owners},
         fills=fills,
-        numbers={place: found for place, found in ntuple.numbers.items() if place in places},
+        baskets=ntuple.baskets,
     )
 
 

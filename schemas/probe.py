@@ -7,18 +7,18 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from schemas.baskets import NumberBranch
 from schemas.columnar import Description, open_tree
 from schemas.errors import InputError, nearest
 from schemas.grouping import Layout, Pair, Place, by_tree, group_branches
 from schemas.ntuple import NtupleFormat, TreeFormat
+from schemas.number_branches import Baskets
 from schemas.plain_file import NotPlainError, PlainFile, open_plain
 from schemas.plain_tree import open_plain_tree
 from schemas.root_files import RNTUPLE, TREE, open_file, reading
 from schemas.storage import is_url
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ntuple:
     """What there is to know of a file before reading its entries.
 
@@ -41,7 +41,7 @@ class Ntuple:
     clusters
         Entries at which the baskets of all branches start together, first and last included:
         ranges between them decompress nothing twice.
-    numbers
+    baskets
         Where the baskets of those branches are that will be read, as far as they are of numbers.
     """
 
@@ -53,7 +53,7 @@ class Ntuple:
     modified: int | None
     layout: Layout
     clusters: tuple[int, ...]
-    numbers: Mapping[Place, NumberBranch]
+    baskets: Baskets
 
     def bytes_per_entry(self, inputs: Iterable[Pair]) -> float:
         """Return the size in memory of some fields of an entry, on average."""
@@ -130,7 +130,7 @@ def _describe(
         modified=None if is_url(url) else os.stat(url).st_mtime_ns,
         layout=layout,
         clusters=tuple(clusters),
-        numbers=numbers,
+        baskets=Baskets.of(numbers),
     )
 
 

@@ -8,18 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from schemas.baskets import NumberBranch, read_numbers
+from schemas.baskets import read_numbers
 from schemas.columnar import Tree, open_tree
 from schemas.errors import InputError, RemoteError
 from schemas.event_schema import EventSchema
 from schemas.events import Events, Objects, Ragged, Values
 from schemas.grouping import Pair, Place, by_tree
+from schemas.number_branches import Baskets, NumberBranch
 from schemas.root_files import open_file, reading
 from schemas.storage import is_url
 from schemas.tally import step
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Input:
     """What a task reads of a file.
 
@@ -35,8 +36,8 @@ class Input:
         Place of a counter that the numbers of objects have to equal, by collection.
     fills
         Value of each field that the file lacks.
-    numbers
-        Where baskets are, of as many of the branches as possible.
+    baskets
+        Where they are, of as many of the branches as possible.
     """
 
     url: str
@@ -44,7 +45,7 @@ class Input:
     schema: EventSchema
     counters: Mapping[str, Place] = field(default_factory=dict)
     fills: Mapping[Pair, float] = field(default_factory=dict)
-    numbers: Mapping[Place, NumberBranch] = field(default_factory=dict)
+    baskets: Baskets = field(default_factory=lambda: Baskets.of({}))
 
 
 def read_entries(source: Input, start: int, stop: int) -> Events:
@@ -58,8 +59,10 @@ def read_entries(source: Input, start: int, stop: int) -> Events:
     """
     places = sorted({*source.branches.values(), *source.counters.values()})
     with step("read"):
-        if not is_url(source.url) and all(place in source.numbers for place in places):
-            values = _read_baskets(source, places, start, stop)
+        known = source.baskets.branches()
+        if not is_url(source.url) and all(place in known for place in places):
+            branches = {place: known[place] for place in places}
+            values = _read_baskets(source.url, branches, start, stop)
         else:
             values = _read_trees(source, places, start, stop)
     with step("assemble"):
@@ -67,17 +70,17 @@ def read_entries(source: Input, start: int, stop: int) -> Events:
 
 
 def _read_baskets(
-    source: Input, places: Sequence[Place], start: int, stop: int
+    url: str, branches: Mapping[Place, NumberBranch], start: int, stop: int
 ) -> dict[Place, Values]:
     """Read baskets that are known already, without opening the tree, which takes 60 ms."""
-    branches = [source.numbers[place] for place in places]
     try:
-        with reading(source.url, "a branch cannot be read"):
-            return dict(zip(places, read_numbers(source.url, branches, start, stop), strict=True))
+        with reading(url, "a branch cannot be read"):
+            values = read_numbers(url, list(branches.values()), start, stop)
+            return dict(zip(branches, values, strict=True))
     except InputError:
-        for place, branch in zip(places, branches, strict=True):  # finds the damaged one
-            with reading(source.url, _what(place, start, stop)):
-                read_numbers(source.url, [branch], start, stop)
+        for place, branch in branches.items():  # finds the damaged one
+            with reading(url, _what(place, start, stop)):
+                read_numbers(url, [branch], start, stop)
         raise
 
 
