@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+
+import numpy as np
 
 from schemas.columnar import Description, open_tree
 from schemas.errors import InputError, nearest
+from schemas.events import Array
 from schemas.grouping import Layout, Pair, Place, by_tree, group_branches
 from schemas.ntuple import NtupleFormat, TreeFormat
 from schemas.number_branches import Baskets
@@ -38,6 +41,8 @@ class Ntuple:
         Time of its last change in nanoseconds since 1970; None for a URL.
     layout
         Its branches as collections and fields.
+    sizes
+        Of the branch of each field before compression, in bytes; the fields are sorted.
     clusters
         Entries at which the baskets of all branches start together, first and last included:
         ranges between them decompress nothing twice.
@@ -52,12 +57,19 @@ class Ntuple:
     bytes: int
     modified: int | None
     layout: Layout
+    sizes: Array
     clusters: tuple[int, ...]
     baskets: Baskets
 
     def bytes_per_entry(self, inputs: Iterable[Pair]) -> float:
         """Return the size in memory of some fields of an entry, on average."""
-        return sum(self.layout.bytes.get(pair, (0, 0))[1] for pair in inputs) / self.entries
+        fields = sorted(self.layout.branches)
+        sizes: dict[Pair, int] = dict(zip(fields, self.sizes.tolist(), strict=True))
+        return sum(sizes.get(pair, 0) for pair in inputs) / self.entries
+
+    def only(self, wanted: Collection[Pair] | None) -> Ntuple:
+        """Forget where the baskets of other fields are, if it is known what will be read."""
+        return replace(self, baskets=self.baskets.only(_places(self.layout, wanted)))
 
 
 def probe(url: str, form: NtupleFormat, wanted: Collection[Pair] | None = None) -> Ntuple:
@@ -115,6 +127,7 @@ def _describe(
         entries = _common_entries({name: tree for name, (_, tree) in trees.items()}, url)
         clusters = sorted(set.intersection(*(set(t.clusters) for _, t in trees.values())))
     layout = group_branches(listed, form, url)
+    sizes = {Place(n, b.path or b.name): b.bytes[1] for n, (_, own) in listed.items() for b in own}
     with reading(url, f"the baskets of {', '.join(map(repr, trees))} cannot be listed"):
         numbers = {
             Place(name, path): branch
@@ -129,6 +142,7 @@ def _describe(
         bytes=size,
         modified=None if is_url(url) else os.stat(url).st_mtime_ns,
         layout=layout,
+        sizes=np.array([sizes[place] for _, place in sorted(layout.branches.items())], np.int64),
         clusters=tuple(clusters),
         baskets=Baskets.of(numbers),
     )

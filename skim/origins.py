@@ -108,11 +108,12 @@ def open_origins(
     remakes = {}
     for name, record in manifest.samples.items():
         sources = {source.url: source for source in record.sources}
+        inputs = opened.inputs(opened.samples[name])
         for ntuple in opened.samples[name]:
             source = sources[ntuple.url]
             problems += _changes(source, ntuple)
             if ntuple.entries >= source.entries:
-                remakes[name, ntuple.url] = Remake(opened.input(ntuple), recipe)
+                remakes[name, ntuple.url] = Remake(inputs[ntuple.url], recipe)
     return Origins(remakes, tuple(problems))
 
 

@@ -17,7 +17,8 @@ import yaml
 from runtime.console import progress_bar
 from runtime.differences import Difference, report
 from runtime.drift import check_drift, holds, merge_layouts
-from runtime.inputs import OnError, Opened, choose_samples, open_samples
+from runtime.inputs import Opened, choose_samples, open_samples
+from runtime.probing import OnError
 from runtime.scheduler import Scheduler
 from schemas import Dataset, open_dataset
 from schemas.errors import ConfigError, InputError
