@@ -80,13 +80,11 @@ class Ntuples:
         """List the ranges of entries to fill from, reading only what a plan needs."""
         pruned = prune(self.opened.plan, self.opened.layout, plan.columns, plan.collections)
         ranges = plan_ranges(self.opened.samples, BLOCK, pruned.inputs, self.limit)
+        inputs = self.opened.inputs((where.ntuple for where in ranges), pruned)
         return [
-            EntriesBlock(
-                self.opened.input(r.ntuple, pruned),
-                r.start, r.stop, pruned.recipe,
-            )
-            for r in ranges
-        ]  # fmt: skip
+            EntriesBlock(inputs[where.ntuple.url], where.start, where.stop, pruned.recipe)
+            for where in ranges
+        ]
 
     def provenance(self) -> dict[str, Any]:
         """Say which files."""

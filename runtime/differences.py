@@ -12,8 +12,8 @@ from runtime.drift import filling, holds, matches
 from schemas.errors import InputError
 from schemas.event_schema import Collection, unnest
 from schemas.grouping import Layout, Pair, Place
+from schemas.probe import Ntuple
 from schemas.skim_config import Drift
-from schemas.trees import Ntuple
 
 _LISTED = 10  # files, and differences of a file, that an error names
 _NAMED = 3  # files that a line of a report names

@@ -15,9 +15,10 @@ from schemas.event_schema import EVENT, Collection, EventSchema, Field, cheapest
 from schemas.grouping import Layout, Pair
 from schemas.load import location_of
 from schemas.ntuple import NtupleFormat
+from schemas.probe import Ntuple
 from schemas.recipe import restrict
 from schemas.skim_config import Drift
-from schemas.trees import Input, Ntuple
+from schemas.trees import Input
 
 _WILDCARDS = frozenset("*?[")
 
@@ -155,15 +156,13 @@ def make_input(ntuple: Ntuple, layout: Layout, inputs: Sequence[Pair], drift: Dr
         pair = owner, _counting(own.schema.collections[owner], schema.collections[owner])
         present[pair] = own.branches[pair]
     owners = {owner for owner, _ in present}
-    counters = {name: place for name, place in own.counters.items() if name in owners}
-    places = {*present.values(), *counters.values()}
     return Input(
         url=ntuple.url,
         branches=present,
         schema=restrict(schema, [*present, *fills]),
-        counters=counters,
+        counters={name: place for name, place in own.counters.items() if name in owners},
         fills=fills,
-        numbers={place: found for place, found in ntuple.numbers.items() if place in places},
+        baskets=ntuple.baskets,
     )
 
 

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from runtime.console import Watch
 from runtime.differences import Difference, find_differences, refuse, unresolved
 from runtime.drift import check_drift, make_input, merge_layouts
-from runtime.execute import run_tasks
 from runtime.files import expand, is_url
+from runtime.probing import OnError, Outcome, probe_files
 from runtime.scheduler import Scheduler
 from schemas.errors import ConfigError, InputError, UsageError, nearest
-from schemas.grouping import Layout, Pair, share_layout
+from schemas.grouping import Layout, Pair
 from schemas.load import location_of
 from schemas.manifest import Skipped
 from schemas.model import ModelError, from_data
 from schemas.ntuple import NtupleFormat
+from schemas.probe import Ntuple
 from schemas.recipe import Plan, make_plan
 from schemas.sizes import events_per_partition
 from schemas.skim_config import Drift, SkimConfig, Storage
-from schemas.trees import Input, Ntuple, probe
+from schemas.trees import Input
 
 
 @dataclass(frozen=True)
@@ -127,31 +127,6 @@ def _absolute(urls: Iterator[str]) -> list[str]:
     return sorted({url if is_url(url) else str(Path(url).absolute()) for url in urls})
 
 
-OnError = Literal["fail", "skip"]
-"""What to do with a file that cannot be read: end with its error, or leave it out."""
-
-
-@dataclass(frozen=True)
-class _Attempt:
-    """Probes a file, or returns what is wrong with it."""
-
-    form: NtupleFormat
-    on_error: OnError
-    wanted: frozenset[Pair] | None = None
-    first: Layout | None = None
-
-    def __call__(self, url: str) -> Ntuple | InputError:
-        try:
-            found = probe(url, self.form, self.wanted)
-            if self.first is None:
-                return found
-            return replace(found, layout=share_layout(found.layout, self.first))
-        except InputError as error:
-            if self.on_error == "fail":
-                raise
-            return error
-
-
 @dataclass(frozen=True)
 class Opened:
     """The ntuples of a skim, and what its configuration means for them.
@@ -179,9 +154,20 @@ class Opened:
     differences: list[Difference]
     skipped: dict[str, list[Skipped]]
 
-    def input(self, ntuple: Ntuple, plan: Plan | None = None) -> Input:
-        """Say how to read what a plan, or the whole configuration, needs of a file."""
-        return make_input(ntuple, self.layout, (plan or self.plan).inputs, self.drift)
+    def inputs(self, ntuples: Iterable[Ntuple], plan: Plan | None = None) -> dict[str, Input]:
+        """Say how to read what a plan, or the whole configuration, needs of some files, by URL.
+
+        What files of one layout have in common is the same object in all of them.
+        """
+        inputs: dict[str, Input] = {}
+        alike: dict[int, Input] = {}
+        for url, ntuple in {ntuple.url: ntuple for ntuple in ntuples}.items():
+            key = id(ntuple.layout)
+            if key not in alike:
+                wanted = (plan or self.plan).inputs
+                alike[key] = make_input(ntuple, self.layout, wanted, self.drift)
+            inputs[url] = replace(alike[key], url=url, baskets=ntuple.baskets)
+        return inputs
 
 
 def open_samples(
@@ -202,7 +188,7 @@ def open_samples(
         If a file cannot be read, or files differ in a way to which the configuration has no
         remedy; with ``on_error="skip"`` only if no file is left.
     """
-    outcomes = _probe(config, form, urls, scheduler, watch, on_error)
+    outcomes = probe_files(config, form, urls, scheduler, watch, on_error)
     causes = {url: str(e) for url, e in outcomes.items() if isinstance(e, InputError)}
     ntuples = [found for found in outcomes.values() if isinstance(found, Ntuple)]
     _require_some(ntuples, causes)
@@ -236,40 +222,7 @@ def open_samples(
     )
 
 
-def _probe(
-    config: SkimConfig,
-    form: NtupleFormat,
-    urls: Mapping[str, Sequence[str]],
-    scheduler: Scheduler,
-    watch: Watch,
-    on_error: OnError,
-) -> dict[str, Ntuple | InputError]:
-    """Find out what is in all files, in parallel once the first says what will be read of them."""
-    listed = list(dict.fromkeys(url for found in urls.values() for url in found))
-    outcomes: dict[str, Ntuple | InputError] = {}
-    attempt = _Attempt(form, on_error)
-    with watch("opening files", len(listed)) as advance:
-        for url in listed:
-            [first] = run_tasks(attempt, [url], scheduler=scheduler, progress=advance)
-            outcomes[url] = first
-            if isinstance(first, Ntuple):
-                wanted = _wanted(config, form, first)
-                attempt = _Attempt(form, on_error, wanted, first.layout)
-                break
-        rest = listed[len(outcomes) :]
-        tried = run_tasks(attempt, rest, scheduler=scheduler, progress=advance)
-    return outcomes | dict(zip(rest, tried, strict=True))
-
-
-def _wanted(config: SkimConfig, form: NtupleFormat, ntuple: Ntuple) -> frozenset[Pair] | None:
-    """Return the fields that will be read if all files are like this one."""
-    try:
-        return frozenset(make_plan(config, merge_layouts([ntuple], form, config.drift)).inputs)
-    except ConfigError:  # other files may have what this one lacks; all together decide
-        return None
-
-
-def _entries(outcome: Ntuple | InputError) -> int | None:
+def _entries(outcome: Outcome) -> int | None:
     return outcome.entries if isinstance(outcome, Ntuple) else None
 
 

@@ -34,68 +34,13 @@ from typing import Any
 import numpy as np
 
 from schemas.events import Array, Ragged, Values
+from schemas.number_branches import NumberBranch
 from schemas.tally import count
 
 _KEY = struct.Struct(">ihiIhh")  # bytes, version, length of the object, time, length of key, cycle
 _BASKET = struct.Struct(">Hiiii")  # version, size of buffer, ... of an entry, entries, last byte
 _CHECKSUM = struct.Struct(">Q")
 _HEADER = 9
-
-
-@dataclass(frozen=True)
-class NumberBranch:
-    """A branch of numbers, and where its baskets are.
-
-    Attributes
-    ----------
-    path
-        In the tree.
-    dtype
-        Of the values, as stored (big-endian).
-    jagged
-        Whether an entry has any number of values.
-    seeks, sizes
-        Position in the file and number of bytes of each basket.
-    entries
-        First entry of each basket, and one past the last: one more than there are baskets.
-    """
-
-    path: str
-    dtype: np.dtype[Any]
-    jagged: bool
-    seeks: Array
-    sizes: Array
-    entries: Array
-
-    def baskets(self, start: int, stop: int) -> range:
-        """Return the numbers of the baskets with entries from ``start`` to ``stop``."""
-        first = int(np.searchsorted(self.entries, start, side="right")) - 1
-        last = int(np.searchsorted(self.entries, stop, side="left"))
-        return range(max(first, 0), last)
-
-
-def number_branch(branch: Any, path: str) -> NumberBranch | None:
-    """Describe a branch of uproot's; None if it is not of plain numbers in baskets of the file."""
-    import uproot
-
-    interpretation = branch.interpretation
-    jagged = isinstance(interpretation, uproot.AsJagged)
-    content = interpretation.content if jagged else interpretation
-    if not isinstance(content, uproot.AsDtype) or (jagged and interpretation.header_bytes):
-        return None
-    dtype = content.from_dtype
-    if dtype.shape or dtype.kind not in "biuf" or branch.embedded_baskets:
-        return None
-    baskets = branch.num_baskets
-    return NumberBranch(
-        path,
-        dtype,
-        jagged,
-        # copies: uproot's arrays are views of all that it has read of the file, some 500 kB
-        np.array(branch.member("fBasketSeek")[:baskets]),
-        np.array(branch.member("fBasketBytes")[:baskets]),
-        np.asarray(branch.entry_offsets),
-    )
 
 
 def read_numbers(

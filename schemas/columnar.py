@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from schemas.baskets import NumberBranch, number_branch, read_numbers
+from schemas.baskets import read_numbers
 from schemas.errors import InputError
 from schemas.events import Ragged, Values
 from schemas.grouping import Branch
+from schemas.number_branches import NumberBranch, number_branch
 from schemas.rntuple_pages import check_pages
 from schemas.root_files import RNTUPLE, TREE
 from schemas.storage import is_url
@@ -132,17 +133,18 @@ class TTree:
 
     def numbers(self, paths: Sequence[str]) -> dict[str, NumberBranch]:
         """Return where the baskets of branches of plain numbers are."""
-        found = {path: number_branch(self.tree[path], path) for path in paths}
+        found = {path: number_branch(self.tree[path]) for path in paths}
         return {path: branch for path, branch in found.items() if branch}
 
     def read(self, paths: Sequence[str], start: int, stop: int) -> dict[str, Values]:
         """Read a range of entries of some branches, by path."""
         numbers = self.numbers(paths)
-        plain = list(numbers.values())
         source = self.tree.file.source
         url = str(source.file_path)
-        values = read_numbers(url, plain, start, stop, source if is_url(url) else None)
-        return {branch.path: read for branch, read in zip(plain, values, strict=True)} | {
+        values = read_numbers(
+            url, list(numbers.values()), start, stop, source if is_url(url) else None
+        )
+        return dict(zip(numbers, values, strict=True)) | {
             path: to_values(self.tree[path].array(entry_start=start, entry_stop=stop).layout)
             for path in paths
             if path not in numbers

@@ -21,9 +21,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
-
-import msgspec
+from typing import NamedTuple
 
 from schemas.errors import InputError
 from schemas.event_schema import EVENT, Collection, EventSchema, Field, nest
@@ -48,6 +46,14 @@ class Place(NamedTuple):
     def __str__(self) -> str:
         """Name the branch, as messages do."""
         return self.branch
+
+
+def by_tree(places: Iterable[Place]) -> dict[str, list[str]]:
+    """Return the paths of branches, by the name of their tree."""
+    trees: dict[str, list[str]] = {}
+    for place in places:
+        trees.setdefault(place.tree, []).append(place.branch)
+    return trees
 
 
 @dataclass(frozen=True)
@@ -102,39 +108,12 @@ class Layout:
         on it: the two have to be compared.
     unsupported
         C++ type of each branch that no column can hold.
-    bytes
-        Compressed and uncompressed size of the branch of each field.
     """
 
     schema: EventSchema
     branches: Mapping[Pair, Place]
     counters: Mapping[str, Place] = field(default_factory=dict)
     unsupported: Mapping[str, str] = field(default_factory=dict)
-    bytes: Mapping[Pair, tuple[int, int]] = field(default_factory=dict)
-
-
-def share_layout(own: Layout, other: Layout) -> Layout:
-    """Return a layout that does not hold a second time what it has in common with another.
-
-    Files of one sample differ in the sizes of their branches and hardly in anything else. The
-    layout of 239 branches takes 300 kB, of which 30 kB are left.
-    """
-    known = other.schema.collections
-    collections = {n: _same(c, known.get(n, c)) for n, c in own.schema.collections.items()}
-    return Layout(
-        _same(msgspec.structs.replace(own.schema, collections=collections), other.schema),
-        _same(own.branches, other.branches),
-        _same(own.counters, other.counters),
-        _same(own.unsupported, other.unsupported),
-        dict(zip(other.bytes, own.bytes.values(), strict=True))
-        if list(own.bytes) == list(other.bytes)
-        else own.bytes,
-    )
-
-
-def _same(own: Any, other: Any) -> Any:
-    """Return the other of two equal objects."""
-    return other if own == other else own
 
 
 def group_branches(
@@ -161,7 +140,6 @@ def group_branches(
     places: dict[Pair, Place] = {}
     counters: dict[str, Place] = {}
     unsupported: dict[str, str] = {}
-    sizes: dict[Pair, tuple[int, int]] = {}
     for tree, (rules, listed) in trees.items():
         grouping = Grouping(rules, list(listed))
         lists |= grouping.lists
@@ -173,7 +151,6 @@ def group_branches(
                 other = places[collection, name]
                 raise InputError(f"{file}: branches {_both(other, place)} are one field")
             places[collection, name] = place
-            sizes[collection, name] = branch.bytes
             info = form.info(collection, name)
             fields.setdefault(collection, {})[name] = Field(
                 type=nest(branch.type, max(branch.depth - 1, 0)),
@@ -190,7 +167,7 @@ def group_branches(
     }
     schema = EventSchema(collections=collections)
     _check_columns(schema, file)
-    return Layout(schema, places, counters, unsupported, sizes)
+    return Layout(schema, places, counters, unsupported)
 
 
 def _both(first: Place, second: Place) -> str:

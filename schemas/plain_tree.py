@@ -32,9 +32,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from schemas.baskets import NumberBranch
 from schemas.events import Array
 from schemas.grouping import Branch
+from schemas.number_branches import NumberBranch
 from schemas.plain_file import Cursor, NotPlainError, PlainFile, plain
 from schemas.root_files import TREE
 
@@ -140,15 +140,7 @@ class PlainTree:
         """Return where the baskets of some branches are."""
         chosen = {path: self._branches[path] for path in paths}
         return {
-            # copies: what is left of a slice would keep the rest of its array
-            path: NumberBranch(
-                path,
-                b.dtype,
-                b.counter is not None,
-                b.seeks.copy(),
-                b.sizes.copy(),
-                b.entries.copy(),
-            )
+            path: NumberBranch(b.dtype, b.counter is not None, b.seeks, b.sizes, b.entries)
             for path, b in chosen.items()
         }
 

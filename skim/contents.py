@@ -148,6 +148,7 @@ def _describe(
 ) -> TreeContents:
     any_form = form or NtupleFormat(name="any", tree=tree.name)
     layout = group_branches({tree.name: (rules, tree.branches)}, any_form, url)
+    sizes = {branch.path or branch.name: branch.bytes for branch in tree.branches}
     fields = {place.branch for place in layout.branches.values()}
     counters = [b for b in tree.branches if b.type and (b.path or b.name) not in fields]
     lost = [b for b in tree.branches if not b.type]
@@ -155,7 +156,7 @@ def _describe(
         tree,
         layout,
         {
-            name: _total(layout.bytes[name, field] for field in collection.fields)
+            name: _total(sizes[layout.branches[name, field].branch] for field in collection.fields)
             for name, collection in layout.schema.collections.items()
         },
         (len(counters), _total(b.bytes for b in counters)),

@@ -141,15 +141,15 @@ def render_job(job: SkimJob, predicted: Mapping[str, Predicted]) -> Iterator[Tab
     """Return tables of what a skim would do, and of how large the outcome will be."""
     numbers = ["files", "entries", "size", "to read", "partitions to make", "predicted", "of input"]
     table = make_table(f"Would write to {job.target.describe()}", ["sample"], numbers)
-    for name, ntuples in job.samples.items():
+    for name, sources in job.sources.items():
         tasks = [task for task in job.tasks if task.sample == name]
-        entries = sum(ntuple.entries for ntuple in ntuples)
-        whole = sum(ntuple.bytes for ntuple in ntuples)
+        entries = sum(source.entries for source in sources)
+        whole = sum(source.bytes for source in sources)
         read = sum(task.stop - task.start for task in tasks)
         expected = predicted[name].bytes
         table.add_row(
             name,
-            str(len(ntuples)),
+            str(len(sources)),
             f"{entries:,}",
             size(whole),
             f"{read:,}",

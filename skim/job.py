@@ -9,7 +9,8 @@ from typing import Any
 
 from runtime.console import Watch, progress_bar
 from runtime.differences import Difference
-from runtime.inputs import OnError, choose_samples, open_samples, plan_ranges
+from runtime.inputs import choose_samples, open_samples, plan_ranges
+from runtime.probing import OnError
 from runtime.scheduler import Scheduler
 from runtime.target import Target
 from schemas.errors import UsageError
@@ -19,7 +20,6 @@ from schemas.ntuple import load_format
 from schemas.reduction import Recipe
 from schemas.skim_config import SkimConfig
 from schemas.software import versions
-from schemas.trees import Ntuple
 from skim.journal import (
     Receipt,
     Stamp,
@@ -58,10 +58,8 @@ class SkimJob:
         Normalised, as the manifest keeps it.
     stamp
         Its hash, and the versions of what writes.
-    samples
-        The probed files of each sample.
     sources
-        The same files as the manifest lists them.
+        The files of each sample, as the manifest lists them.
     skipped
         Files of each sample that could not be opened.
     differences
@@ -80,7 +78,6 @@ class SkimJob:
     recipe: Recipe
     configuration: Mapping[str, Any]
     stamp: Stamp
-    samples: Mapping[str, Sequence[Ntuple]]
     sources: Mapping[str, Sequence[Source]]
     skipped: Mapping[str, Sequence[Skipped]]
     differences: Sequence[Difference]
@@ -167,8 +164,7 @@ def prepare(
     first = first_numbers(old)
     receipts = usable_receipts(target, receipts, expected, first)
     numbered = number_ranges(ranges, receipts, first)
-    ntuples = {where.ntuple.url: where.ntuple for where, _ in numbered}
-    inputs = {url: opened.input(ntuple) for url, ntuple in ntuples.items()}  # 20 kB each
+    inputs = opened.inputs(where.ntuple for where, _ in numbered)
     tasks = [
         SkimTask(
             where.sample, number, origins[where.sample, where.ntuple.url],
@@ -178,8 +174,8 @@ def prepare(
         for where, number in numbered
     ]  # fmt: skip
     return SkimJob(
-        target, plan.recipe, configuration, stamp, samples, sources, opened.skipped,
-        opened.differences, planned, tasks, receipts, present,
+        target, plan.recipe, configuration, stamp, sources, opened.skipped, opened.differences,
+        planned, tasks, receipts, present,
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from runtime.target import Target
 from schemas.config_types import Name
 from schemas.manifest import Partition, Source
 from schemas.model import ModelError, StrictModel, from_json, to_data
-from schemas.trees import Ntuple
+from schemas.probe import Ntuple
 
 JOURNAL = "_journal"
 RECEIPT = re.compile(r".+-[0-9]{5,}\.json")

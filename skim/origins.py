@@ -13,10 +13,11 @@ from schemas.errors import ConfigError, InputError, UsageError
 from schemas.manifest import Manifest, Source
 from schemas.model import ModelError, from_data
 from schemas.ntuple import NtupleFormat, format_names, load_format
+from schemas.probe import Ntuple
 from schemas.reduction import Recipe
 from schemas.skim_config import SkimConfig
 from schemas.storage import is_url
-from schemas.trees import Input, Ntuple
+from schemas.trees import Input
 from skim.consistency import LIMIT
 
 
@@ -107,11 +108,12 @@ def open_origins(
     remakes = {}
     for name, record in manifest.samples.items():
         sources = {source.url: source for source in record.sources}
+        inputs = opened.inputs(opened.samples[name])
         for ntuple in opened.samples[name]:
             source = sources[ntuple.url]
             problems += _changes(source, ntuple)
             if ntuple.entries >= source.entries:
-                remakes[name, ntuple.url] = Remake(opened.input(ntuple), recipe)
+                remakes[name, ntuple.url] = Remake(inputs[ntuple.url], recipe)
     return Origins(remakes, tuple(problems))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from runtime.inputs import OnError
+from runtime.probing import OnError
 from runtime.target import Target
 from schemas.errors import InputError
 from schemas.manifest import Partition, Skipped, Source

@@ -85,7 +85,7 @@ def predict(
         If what is read of a file is damaged.
     """
     probes = {
-        name: choose_tasks([t for t in job.tasks if t.sample == name]) for name in job.samples
+        name: choose_tasks([t for t in job.tasks if t.sample == name]) for name in job.sources
     }
     flat = [task for tasks in probes.values() for task in tasks]
     with watch("reading a little of the samples", len(flat)) as advance:

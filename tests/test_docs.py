@@ -46,8 +46,8 @@ from schemas.ntuple import (
     load_format,
 )
 from schemas.operations import FUNCTIONS, REDUCTIONS
+from schemas.probe import probe
 from schemas.skim_config import SkimConfig
-from schemas.trees import probe
 from skim.cli import main as skim
 from skim.sample import write_sample
 

@@ -13,7 +13,7 @@ import uproot
 
 from schemas.model import from_data
 from schemas.ntuple import NtupleFormat, load_format
-from schemas.trees import probe
+from schemas.probe import probe
 from tests.formats.conftest import CASES, FOR_ROOT, Branches, Case, Column, Flat, columns_of
 
 ROOT_CASES = [case for case in CASES if case.made or case.file in FOR_ROOT]

@@ -13,7 +13,7 @@ from histo.cli import main as histo
 from histo.load import read_histograms
 from schemas import open_dataset
 from schemas.ntuple import load_format
-from schemas.trees import probe
+from schemas.probe import probe
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 FILES = {

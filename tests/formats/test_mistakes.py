@@ -15,7 +15,8 @@ import yaml
 from schemas import open_dataset
 from schemas.errors import InputError
 from schemas.ntuple import NtupleFormat, TreeFormat, load_format
-from schemas.trees import Input, probe, read_entries
+from schemas.probe import probe
+from schemas.trees import Input, read_entries
 
 TWO_TREES = NtupleFormat(name="two", trees=[TreeFormat(tree="a/t"), TreeFormat(tree="b/t")])
 UNEVEN = [

@@ -17,7 +17,8 @@ import yaml
 from runtime.console import progress_bar
 from runtime.differences import Difference, report
 from runtime.drift import check_drift, holds, merge_layouts
-from runtime.inputs import OnError, Opened, choose_samples, open_samples
+from runtime.inputs import Opened, choose_samples, open_samples
+from runtime.probing import OnError
 from runtime.scheduler import Scheduler
 from schemas import Dataset, open_dataset
 from schemas.errors import ConfigError, InputError
@@ -25,8 +26,8 @@ from schemas.event_schema import EventSchema
 from schemas.load import load_model
 from schemas.model import from_data
 from schemas.ntuple import NtupleFormat, load_format
+from schemas.probe import probe
 from schemas.skim_config import Drift, SkimConfig
-from schemas.trees import probe
 
 SCHEMA = {"name": "mine", "tree": "Events"}
 COUNTS = (2, 0, 3, 1)

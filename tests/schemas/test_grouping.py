@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import ConfigError, InputError
-from schemas.grouping import Branch, Layout, group_branches, share_layout
+from schemas.grouping import Branch, Layout, group_branches
 from schemas.model import from_data
 from schemas.ntuple import NtupleFormat, TreeFormat, format_names, load_format
 
@@ -229,26 +229,3 @@ def test_a_format_may_be_a_file(tmp_path: Path) -> None:
 def test_an_unknown_format_is_answered_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"unknown schema 'fastpupi'.*did you mean 'fastpuppi'"):
         load_format("fastpupi", Path())
-
-
-def test_layouts_of_like_files_are_held_once() -> None:
-    ele, jet = Branch("nEle", "int32", counts=True), Branch("nJet", "int32", counts=True)
-    pt = Branch("Ele_pt", "float32", 1, "nEle", bytes=(10, 20))
-    hits, wide = (Branch("Jet_hits", kind, 1, "nJet") for kind in ("int32", "int64"))
-    first = group(ele, jet, pt, hits)
-    like = group(ele, jet, replace(pt, bytes=(11, 22)), hits)
-    shared = share_layout(like, first)
-    assert shared == like
-    assert shared.bytes["Ele", "pt"] == (11, 22)
-    assert (shared.schema, shared.branches) == (first.schema, first.branches)
-    assert shared.schema is first.schema
-    assert shared.branches is first.branches
-
-    other = group(ele, jet, pt, wide)
-    shared = share_layout(other, first)
-    assert shared == other
-    collections, known = shared.schema.collections, first.schema.collections
-    assert collections["Jet"] == other.schema.collections["Jet"] != known["Jet"]
-    assert collections["Ele"] is known["Ele"]
-    alone = group(ele, pt)
-    assert share_layout(alone, first) == alone

@@ -15,7 +15,8 @@ import uproot
 
 from schemas.errors import InputError
 from schemas.ntuple import NtupleFormat
-from schemas.trees import Input, probe, read_entries
+from schemas.probe import probe
+from schemas.trees import Input, read_entries
 
 FORM = NtupleFormat(name="own", tree="Events")
 ENTRIES = 3000
@@ -37,7 +38,7 @@ def values() -> Any:
 def read(path: Path) -> Any:
     ntuple = probe(str(path), FORM)
     layout = ntuple.layout
-    source = Input(str(path), layout.branches, layout.schema, numbers=ntuple.numbers)
+    source = Input(str(path), layout.branches, layout.schema, baskets=ntuple.baskets)
     return read_entries(source, 0, ntuple.entries).columns["pt"]
 
 
@@ -46,8 +47,8 @@ def tree(path: Path, compression: str) -> range:
     with uproot.recreate(path, compression=COMPRESSIONS[compression]) as file:
         file.mktree("Events", {"pt": "float32"})
         file["Events"].extend({"pt": values()})
-    [branch] = probe(str(path), FORM).numbers.values()
-    [seek], [size] = branch.seeks.tolist(), branch.sizes.tolist()
+    baskets = probe(str(path), FORM).baskets
+    [seek], [size] = baskets.seeks.tolist(), baskets.sizes.tolist()
     key = int.from_bytes(path.read_bytes()[seek + 14 : seek + 16], "big")
     return range(seek + key, seek + size)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.inputs import cut_entries
+from runtime.scheduler import Scheduler
+from runtime.target import open_target
 from schemas import open_dataset
+from schemas.skim_config import load_skim_config
+from skim.job import prepare
 
+EG = Path(__file__).parents[2] / "configs" / "skim" / "fastpuppi_eg.yaml"
 SIZES = (29, 149, 150, 1000)
 
 
@@ -174,3 +181,19 @@ def test_a_configuration_without_samples_needs_files(
     result = skim("run", write_config(), "-o", tmp_path / "out")
     assert result.exit_code == 2
     assert "no samples" in result.stderr
+
+
+def test_a_job_keeps_little_of_each_file(ntuples: list[Path], tmp_path: Path) -> None:
+    sizes = []
+    for number in (2, 22):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for copy in range(number):
+            os.link(ntuples[0], folder / f"{copy:02d}.root")
+        job = prepare(
+            load_skim_config(EG), base=tmp_path, target=open_target(str(tmp_path / "out")),
+            files=[f"s={folder}/*.root"], scheduler=Scheduler(workers=2),
+        )  # fmt: skip
+        assert len(job.tasks) == number
+        sizes.append(len(pickle.dumps(job)))
+    assert (sizes[1] - sizes[0]) / 20 < 8000  # 239 branches, 53 of them read, in a basket each

@@ -15,7 +15,8 @@ from schemas.errors import InputError
 from schemas.event_schema import Collection, EventSchema, Field
 from schemas.grouping import Place
 from schemas.ntuple import load_format
-from schemas.trees import Input, probe, read_entries
+from schemas.probe import probe
+from schemas.trees import Input, read_entries
 from skim.sample import write_sample
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "skim"
