@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from schemas.events import Array
-from skim.dictionary import GOLDEN, find_distinct
+from skim.dictionary import GOLDEN, count_distinct, find_distinct
 
 KINDS = [
     "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64",
@@ -103,3 +103,10 @@ def test_what_is_frequent_comes_first(kind: str) -> None:
     values: Any = np.repeat(np.arange(100, dtype=kind), 100 * np.arange(100))
     dictionary, _ = find_distinct(RANDOM.permutation(values))
     assert set(dictionary[:30].tolist()) > set(range(80, 100))
+
+
+@pytest.mark.parametrize("distinct", [1, 16, 300, 4096])
+@pytest.mark.parametrize("kind", ["int16", "float32", "float64"])
+def test_a_count_is_nearly_that_of_all(kind: str, distinct: int) -> None:
+    values = RANDOM.permutation(np.resize(np.arange(distinct, dtype=kind), 4096))
+    assert 0.95 * distinct <= count_distinct(values) <= distinct
