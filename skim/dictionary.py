@@ -16,7 +16,7 @@ sorted. Of the columns of the e/g menu the first round leaves 2 % of the values.
 begins with what is frequent in the sample, since small codes compress best: 2 % smaller than in the
 order of the values or of their first occurrence.
 
-582,000 float32 take 2.3 ns each if they have 3 or 465 distinct values, 4.4 ns with 6,800, 7.9 ns
+582,000 float32 take 2.1 ns each if they have 3 or 465 distinct values, 3.8 ns with 6,800, 7.6 ns
 with 40,000, and 17 to 70 ns with ``np.unique``.
 """
 
@@ -28,6 +28,9 @@ from schemas.events import Array
 
 SAMPLE = 8
 """One of as many values is looked at first; the others are mostly like those."""
+
+AT_ONCE = 1 << 16
+"""Values that are looked up at once: what that takes besides is small, and stays in the cache."""
 
 SLOT_BITS = 8, 16
 """Logarithm of the least and the largest number of slots, which the cache of a core holds."""
@@ -104,15 +107,21 @@ def _find(bits: Array, done: int) -> tuple[Array, Array]:
     used = used[np.argsort(rare, kind="stable")]
     code_of_slot = np.zeros(len(table), np.uint16)
     code_of_slot[used] = np.arange(len(used))
-    slots = _slots(bits, logarithm, done)
     found: Array = table[used]
-    codes: Array = code_of_slot.take(slots)
-    left = np.flatnonzero(table.take(slots) != bits)
+    codes: Array = np.empty(len(bits), np.uint16)
+    others = np.empty(len(bits), np.bool_)
+    for start in range(0, len(bits), AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        slots = _slots(bits[part], logarithm, done)
+        # no slot is outside; not to check that, and not to copy, takes a tenth less time
+        code_of_slot.take(slots, out=codes[part], mode="wrap")
+        np.not_equal(table.take(slots, mode="wrap"), bits[part], out=others[part])
+    left = np.flatnonzero(others)
     if len(left):
-        others, their_codes = _find(bits[left], done + 1)
-        codes = codes.astype(_code_type(len(found) + len(others)), copy=False)
+        more, their_codes = _find(bits[left], done + 1)
+        codes = codes.astype(_code_type(len(found) + len(more)), copy=False)
         codes[left] = their_codes.astype(np.int64) + len(found)
-        found = np.concatenate((found, others))
+        found = np.concatenate((found, more))
     return found, codes
 
 
