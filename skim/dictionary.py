@@ -97,14 +97,7 @@ def _find(bits: Array, done: int) -> tuple[Array, Array]:
     sample = bits if done else bits[::SAMPLE].copy()
     least, most = SLOT_BITS
     logarithm = min(max(len(sample).bit_length(), least), most)
-    filled = _slots(sample, logarithm, done)
-    table = np.zeros(1 << logarithm, bits.dtype)
-    table[0] = 1  # belongs elsewhere: an empty slot holds nothing that belongs there
-    table[filled] = sample  # the last one of several stays
-    counts = np.bincount(filled, minlength=len(table))
-    used = np.flatnonzero(counts > 0)
-    rare = (MOST - np.minimum(counts[used], MOST)).astype(np.uint16)  # sorted by their digits
-    used = used[np.argsort(rare, kind="stable")]
+    table, used = _fill(_slots(sample, logarithm, done), sample, 1 << logarithm)
     code_of_slot = np.zeros(len(table), np.uint16)
     code_of_slot[used] = np.arange(len(used))
     found: Array = table[used]
@@ -123,6 +116,17 @@ def _find(bits: Array, done: int) -> tuple[Array, Array]:
         codes[left] = their_codes.astype(np.int64) + len(found)
         found = np.concatenate((found, more))
     return found, codes
+
+
+def _fill(slots: Array, sample: Array, number: int) -> tuple[Array, Array]:
+    """Return what is in each slot, and the slots that are in use, most frequent ones first."""
+    table = np.zeros(number, sample.dtype)
+    table[0] = 1  # belongs elsewhere: an empty slot holds nothing that belongs there
+    table[slots] = sample  # the last one of several stays
+    counts = np.bincount(slots, minlength=number)
+    used = np.flatnonzero(counts > 0)
+    rare = (MOST - np.minimum(counts[used], MOST)).astype(np.uint16)  # sorted by their digits
+    return table, used[np.argsort(rare, kind="stable")]
 
 
 def _slots(bits: Array, logarithm: int, done: int) -> Array:
