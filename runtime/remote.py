@@ -9,7 +9,6 @@ then leaves the old file as ``.NAME.old``, which the next run puts back before i
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
 import secrets
@@ -20,6 +19,7 @@ from tempfile import TemporaryDirectory
 
 from runtime.target import TEMPORARY, writing
 from runtime.upload import create, upload
+from schemas.digests import new_digest
 from schemas.errors import DatasetError, RemoteError, RunError, UsageError
 from schemas.ranges import MAX_BATCH
 from schemas.remote_file import RemoteFile
@@ -88,7 +88,7 @@ class RemoteTarget:
 
     def holds(self, name: str, size: int, checksum: str) -> bool:
         """Tell whether a file is there and has this size and checksum, reading it all."""
-        digest = hashlib.blake2b(digest_size=16)
+        digest = new_digest()
         with _asking(self.describe(name)):
             try:
                 with RemoteFile(self.describe(name)) as file:

@@ -54,7 +54,7 @@ class Target(Protocol):
         """
 
     def holds(self, name: str, size: int, checksum: str) -> bool:
-        """Tell whether a file is there and has this size and BLAKE2b-128 checksum.
+        """Tell whether a file is there and has this size and checksum, see `schemas.digests`.
 
         Storage that would have to send the whole file may compare what checksum it keeps itself.
         """

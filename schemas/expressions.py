@@ -6,7 +6,6 @@ on events, each distinct one once.
 
 from __future__ import annotations
 
-import hashlib
 import operator
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from schemas.digests import digest
 from schemas.errors import ConfigError, Location
 from schemas.event_schema import EVENT
 from schemas.events import Array
@@ -243,7 +243,7 @@ def shorten(key: str) -> str:
     """
     if len(key) <= MAX_KEY:
         return key
-    return f"{key[:80]}...#{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}"
+    return f"{key[:80]}...#{digest(key.encode())}"
 
 
 def _fold(symbol: str, compute: Callable[..., Any], values: list[bool | int | float]) -> Any:

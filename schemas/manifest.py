@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from schemas.config_types import Name
+from schemas.digests import digest
 from schemas.errors import DatasetError
 from schemas.event_schema import EventSchema
 from schemas.model import EntryError, ModelError, StrictModel, from_data, parse_json, to_data
@@ -94,11 +95,11 @@ class Partition(StrictModel, frozen=True, kw_only=True):
     bytes
         Size of the file.
     checksum
-        BLAKE2b-128 of its bytes, hexadecimal.
+        XXH3-128 of its bytes, hexadecimal.
     content
-        BLAKE2b-128 of its logical values: the same whatever wrote the file, hexadecimal.
+        XXH3-128 of its logical values: the same whatever wrote the file, hexadecimal.
     footer
-        BLAKE2b-128 of what says where its columns are, see `schemas.pages`, hexadecimal.
+        XXH3-128 of what says where its columns are, see `schemas.pages`, hexadecimal.
     errors
         The largest errors that narrowing made, by ``COLLECTION.FIELD``.
     """
@@ -199,11 +200,7 @@ def seal(data: Mapping[str, Any]) -> str:
     Any byte that changes afterwards is noticed, blanks included, and so is one of the digest.
     """
     text = json.dumps(data, indent=1, allow_nan=False) + "\n"
-    return text.replace("{\n", f'{{\n "digest": "{_digest(text.encode())}",\n', 1)
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
+    return text.replace("{\n", f'{{\n "digest": "{digest(text.encode())}",\n', 1)
 
 
 def parse_manifest(content: bytes, where: str) -> Manifest:
@@ -223,7 +220,7 @@ def parse_manifest(content: bytes, where: str) -> Manifest:
     if version != 1:
         raise DatasetError(f"{where}: format version {version!r} is unknown; this l1skim reads 1")
     sealed = _SEALED.match(content)
-    if sealed is None or _digest(b"{\n" + content[sealed.end() :]) != sealed[1].decode():
+    if sealed is None or digest(b"{\n" + content[sealed.end() :]) != sealed[1].decode():
         raise DatasetError(
             f"{where}: the manifest is damaged: it is not as it was written (its digest does not "
             "fit); copy it again, or make the dataset again"

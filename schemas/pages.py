@@ -13,12 +13,12 @@ Arrow decode a page of reals by another encoding, without a word.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from schemas.digests import digest
 from schemas.errors import DatasetError
 from schemas.parquet_format import DATA_PAGE, DICTIONARY_PAGE, ENCODINGS, MAGIC, RLE
 from schemas.remote import prefetch_columns
@@ -115,13 +115,13 @@ def check_footer(file: Any, footer: str, path: str) -> bytes:
         If it has another digest.
     """
     tail = _read_tail(file, path)
-    if _digest(tail) != footer:
+    if digest(tail) != footer:
         raise DatasetError(f"{path}: is damaged: its footer is not as it was written")
     return tail
 
 
 def footer_digest(path: str) -> str:
-    """Return BLAKE2b-128 of the end of a Parquet file: its footer, the footer's length, ``PAR1``.
+    """Return the digest of the end of a Parquet file: its footer, the footer's length, ``PAR1``.
 
     Raises
     ------
@@ -131,11 +131,7 @@ def footer_digest(path: str) -> str:
     import pyarrow as pa
 
     with pa.OSFile(path) as file:
-        return _digest(_read_tail(file, path))
-
-
-def _digest(tail: bytes) -> str:
-    return hashlib.blake2b(tail, digest_size=16).hexdigest()
+        return digest(_read_tail(file, path))
 
 
 def _read_tail(file: Any, path: str) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from schemas.digests import new_digest
 from schemas.errors import DatasetError, InputError, RemoteError
 from schemas.event_schema import EVENT, EventSchema
 from schemas.events import Array, Events, Ragged, Values
@@ -91,7 +91,7 @@ def check_partition(check: Check) -> list[str]:
 
 
 def _check_bytes(path: str, partition: Partition) -> list[str]:
-    digest, size = hashlib.blake2b(digest_size=16), 0
+    digest, size = new_digest(), 0
     with (
         open_source(path) as source,
         open(source, "rb") if isinstance(source, str) else contextlib.nullcontext(source) as file,

@@ -1,22 +1,21 @@
-"""A partition's Parquet file, with the levels of a collection encoded once for all its fields.
+"""A partition's Parquet file, put together here: Arrow takes more than twice as long.
 
-Arrow computes and encodes for each field of a collection anew which object belongs to which event,
-which takes longer than anything else about writing. So Arrow encodes the values of each column
-alone, as a file in memory without compression; here levels are put before them, the page is
-compressed, and the parts are put together. The schema and all else in the footer are Arrow's, from
-a file without rows. 25,000 events of the e/g menu, 55 columns, processor time in ms:
+For each field of a collection Arrow computes and encodes anew which object belongs to which event;
+here that is done once. It also takes longer to find distinct values and to pack codes than NumPy
+does, see `skim.parquet_values`. What is left to Arrow is the compression, and the footer, of which
+only the description of the row groups is replaced. 25,000 events of the e/g menu, 55 columns,
+processor time in ms:
 
-============================  =====  ====
-                              Arrow  here
-============================  =====  ====
-values and dictionaries          48    48
-levels                           59     2
-zstd, checksums, all else        30    41
-all                             137    91
-============================  =====  ====
+=================================  =====  ====
+                                   Arrow  here
+=================================  =====  ====
+values and dictionaries               48    23
+levels, zstd, checksums, all else     84    32
+all                                  132    55
+=================================  =====  ====
 
-The file is 1.3 % smaller, since Arrow limits pages to 20,000 events and adds an index of them,
-which nothing uses. Reading takes as long as before.
+The file is 2.5 % smaller: Arrow limits pages to 20,000 events and adds an index of them, which
+nothing uses, and it orders dictionaries by what occurs first.
 
 ::
 
@@ -36,18 +35,11 @@ import numpy as np
 
 from schemas.event_schema import EventSchema
 from schemas.events import Array, Events
-from schemas.parquet import leaf, leaves, to_table
+from schemas.parquet import arrow_schema, leaf, leaves, to_table
 from schemas.parquet_format import CODECS, MAGIC, PLAIN, RLE, TYPES, column_chunk
 from schemas.thrift import Value, binary, boolean, fields_of, i64, record, sequence
-from skim.parquet_page import (
-    ONE_PAGE,
-    Encoded,
-    Levels,
-    data_page,
-    dictionary_page,
-    encode_levels,
-    encode_values,
-)
+from skim.parquet_page import Levels, data_page, dictionary_page, encode_levels
+from skim.parquet_values import ONE_PAGE, Encoded, encode_values, physical_type
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,13 +69,12 @@ def write_parquet(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = to_table(events, schema)
     nested = any(field.depth for _, found in schema.lists() for field in found.fields.values())
     huge = any(values.nbytes > ONE_PAGE // 2 for _, values, _ in leaves(events, schema))
     # older ones cannot be told to encode a column in one page
     old = "max_rows_per_page" not in inspect.signature(pq.write_table).parameters
     if nested or huge or old or not events.size:
-        pq.write_table(table, file, **options)
+        pq.write_table(to_table(events, schema), file, **options)
         return
     rows = options["row_group_size"]
     method = _method(options)
@@ -100,7 +91,7 @@ def write_parquet(
             file.write(pages)
             chunks.append(chunk)
         groups.append(_row_group(chunks, stop - start, begin))
-    footer = _footer(table.schema, groups, events.size)
+    footer = _footer(arrow_schema(schema), groups, events.size)
     file.write(footer + struct.pack("<I", len(footer)) + MAGIC)
 
 
@@ -145,13 +136,14 @@ def _chunk(
     name: str, values: Array, levels: Levels, options: dict[str, Any], codec: Any, position: int
 ) -> tuple[bytes, _Chunk]:
     """Encode a column of a row group, to be written at a position of the file."""
-    encoding = options["column_encoding"].get(name)
-    encoded = encode_values(values, name in options["use_dictionary"], encoding)
+    coded = name in options["use_dictionary"]
+    encoding = "RLE_DICTIONARY" if coded else options["column_encoding"].get(name, "PLAIN")
+    encoded = encode_values(values, encoding)
     first, first_size = dictionary_page(encoded, codec)
     second, second_size = data_page(encoded, levels, codec)
     pages, unpacked = first + second, first_size + second_size
     value = column_chunk(
-        name.split("."), kind=TYPES[encoded.type],
+        name.split("."), kind=TYPES[physical_type(values.dtype)],
         encodings={RLE, encoded.encoding} | ({PLAIN} if first else set()),
         codec=CODECS[_method(options)], values=levels.values, packed=len(pages), unpacked=unpacked,
         data=position + len(first), dictionary=position if first else None,
@@ -162,24 +154,12 @@ def _chunk(
 
 def _statistics(encoded: Encoded, empty: int) -> Value:
     """Return least and largest value, and how many events have none."""
-    found = encoded.statistics
     fields = [(3, i64(empty))]
-    if found is not None and found.has_min_max:
-        least, largest = (_plain(value, encoded.type) for value in (found.min_raw, found.max_raw))
+    if encoded.limits is not None:
+        least, largest = encoded.limits
         fields += [(5, binary(largest)), (6, binary(least))]
         fields += [(7, boolean(True)), (8, boolean(True))]  # are exact
     return record(*fields)
-
-
-def _plain(value: Any, kind: str) -> bytes:
-    """Return a value as it is stored without any encoding."""
-    match kind:
-        case "FIXED_LEN_BYTE_ARRAY":
-            return bytes(value)
-        case "INT32" | "INT64":
-            size = 4 if kind == "INT32" else 8
-            return (int(value) % (1 << 8 * size)).to_bytes(size, "little")
-    return struct.pack({"BOOLEAN": "<?", "FLOAT": "<f", "DOUBLE": "<d"}[kind], value)
 
 
 def _row_group(chunks: list[_Chunk], rows: int, position: int) -> Value:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
 import numpy as np
 
 from runtime.files import digest_file, replace_file, sync
+from schemas.digests import new_digest
 from schemas.errors import RunError
 from schemas.event_schema import EventSchema
 from schemas.events import Events
@@ -22,10 +22,10 @@ from skim.parquet_file import write_parquet
 def content_digest(events: Events, schema: EventSchema) -> str:
     """Return the digest of the logical values of events.
 
-    BLAKE2b-128 over every column in the order of the schema: name, type, offsets (int64) and
+    XXH3-128 over every column in the order of the schema: name, type, offsets (int64) and
     values, little-endian; the same for any version and encoding of the file that holds them.
     """
-    digest = hashlib.blake2b(digest_size=16)
+    digest = new_digest()
     for name, values, _ in leaves(events, schema):
         kind = values.dtype.newbyteorder("<")
         digest.update(f"{name}:{kind.str}:{len(values)};".encode())
@@ -46,7 +46,7 @@ def write_partition(
     path
         ``part-INDEX-DIGEST.parquet`` in ``folder``, where DIGEST starts the content's digest.
     checksum
-        BLAKE2b-128 of its bytes.
+        Digest of its bytes.
     content
         Digest of its values, see `content_digest`.
     """

@@ -49,8 +49,8 @@ def measure(settings: Settings) -> Section:
         promises,
         [
             "Besides the codecs, a skim has to start, to find out where the baskets are, to hash "
-            "the values (BLAKE2b) and the files, and to encode: Arrow finds the distinct values "
-            "of each column that has a dictionary. *Where the time goes* has each of them."
+            "the values and the files, and to encode: to find the distinct values of each "
+            "column that has a dictionary. *Where the time goes* has each of them."
         ],
     )
 

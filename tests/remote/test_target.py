@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import xxhash
 
 from runtime.remote import RemoteTarget
 from runtime.target import Target, open_target
@@ -71,7 +71,7 @@ class RemoteContract(TargetContract):
         content = os.urandom(5 * CHUNK + 17)
         with target.stage("sample=a") as folder:
             (folder / "part").write_bytes(content)
-        checksum = hashlib.blake2b(content, digest_size=16).hexdigest()
+        checksum = xxhash.xxh3_128_hexdigest(content)
         assert target.holds("sample=a/part", len(content), checksum)
 
     def test_temporary_files_stay_where_they_are(self, target: Target) -> None:

@@ -1,0 +1,138 @@
+"""The values of a column as Parquet stores them, without levels and compression.
+
+=======================  ========================================================================
+PLAIN                    their bytes; a byte for 8 booleans
+RLE_DICTIONARY           the distinct values as PLAIN, and codes of as few bits as are enough
+BYTE_STREAM_SPLIT        the first bytes of all values, then the second ones, ...
+DELTA_BINARY_PACKED      differences of neighbours, by Arrow: few columns have it, and it is long
+=======================  ========================================================================
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from schemas.events import Array
+from schemas.parquet_format import ENCODINGS, MAGIC
+from schemas.thrift import read_struct
+from skim.bit_packing import encode_runs
+from skim.dictionary import find_distinct
+
+ONE_PAGE = 2**30
+"""Limit for the bytes of a page that Arrow encodes; no column of a row group may have as many."""
+
+_NUMBERS = {name: number for number, name in ENCODINGS.items()}
+
+
+class Encoded(NamedTuple):
+    """Values of a column.
+
+    Attributes
+    ----------
+    encoding
+        Parquet's number of it.
+    values
+        Content of the data page.
+    dictionary
+        Content of the dictionary page, and its number of values, if there is one.
+    limits
+        Least and largest value, if there are any.
+    """
+
+    encoding: int
+    values: bytes
+    dictionary: tuple[bytes, int] | None
+    limits: tuple[bytes, bytes] | None
+
+
+def encode_values(values: Array, encoding: str) -> Encoded:
+    """Encode values; if there are none, without any encoding.
+
+    Parameters
+    ----------
+    values
+        Numbers or booleans.
+    encoding
+        Parquet's name of it: one of those above.
+    """
+    if not len(values):
+        return Encoded(_NUMBERS["PLAIN"], b"", None, None)
+    distinct, dictionary = values, None
+    if encoding == "RLE_DICTIONARY":
+        distinct, codes = find_distinct(values)
+        dictionary = _plain(distinct), len(distinct)
+        width = max(1, (len(distinct) - 1).bit_length())
+        content = bytes([width]) + encode_runs(codes, width)
+    elif encoding == "BYTE_STREAM_SPLIT":
+        content = _split(values)
+    elif encoding == "DELTA_BINARY_PACKED":
+        content = _differences(values)
+    else:
+        content = _plain(values)
+    return Encoded(_NUMBERS[encoding], content, dictionary, _limits(distinct))
+
+
+def physical_type(dtype: np.dtype[Any]) -> str:
+    """Return the type that Parquet stores numbers in."""
+    if dtype.kind == "f":
+        return {2: "FIXED_LEN_BYTE_ARRAY", 4: "FLOAT", 8: "DOUBLE"}[dtype.itemsize]
+    return "BOOLEAN" if dtype.kind == "b" else "INT64" if dtype.itemsize == 8 else "INT32"
+
+
+def _plain(values: Array) -> bytes:
+    """Return the bytes of values in the type that they are stored in."""
+    if values.dtype.kind == "b":
+        return np.packbits(values, bitorder="little").tobytes()
+    if values.dtype.kind in "iu" and values.itemsize < 4:
+        values = values.astype(np.int32)
+    return values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def _split(values: Array) -> bytes:
+    """Return the first bytes of all values, then the second ones, and so on."""
+    bits = values.view(f"u{values.itemsize}")
+    split = np.empty((values.itemsize, len(values)), np.uint8)
+    for index, part in enumerate(split):
+        part[:] = bits >> 8 * index
+    return split.tobytes()
+
+
+def _limits(values: Array) -> tuple[bytes, bytes] | None:
+    """Return least and largest value; a zero has the sign with which it is a limit for both."""
+    if values.dtype.kind != "f":
+        return _plain(values.min(keepdims=True)), _plain(values.max(keepdims=True))
+    with np.errstate(invalid="ignore"):  # a signalling NaN
+        least, largest = np.fmin.reduce(values), np.fmax.reduce(values)
+    if np.isnan(least):  # and so are all
+        return None
+    kind = values.dtype.type
+    return _plain(np.array([least or kind(-0.0)])), _plain(np.array([largest or kind(0.0)]))
+
+
+def _differences(integers: Array) -> bytes:
+    """Let Arrow encode differences, as a file in memory."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    array = pa.array(integers)
+    schema = pa.schema([pa.field("values", array.type, nullable=False)])
+    output = pa.BufferOutputStream()
+    pq.write_table(
+        pa.Table.from_arrays([array], schema=schema),
+        output,
+        compression="none",
+        use_dictionary=False,
+        column_encoding={"values": "DELTA_BINARY_PACKED"},
+        store_schema=False,
+        write_statistics=False,
+        row_group_size=len(integers),
+        data_page_size=ONE_PAGE,
+        max_rows_per_page=ONE_PAGE,
+    )
+    file: bytes = output.getvalue().to_pybytes()
+    header, start = read_struct(file, len(MAGIC))
+    if header[5][1] != len(integers):
+        raise ValueError("a column has several pages")
+    return file[start : start + header[2]]
