@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from runtime.drift import filling, holds, matches
 from schemas.errors import InputError
@@ -19,8 +20,7 @@ _LISTED = 10  # files, and differences of a file, that an error names
 _NAMED = 3  # files that a line of a report names
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """A field that a file has in another way than the others, or not at all.
 
     Attributes

@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from runtime.console import Watch
 from runtime.differences import Difference, find_differences, refuse, unresolved
@@ -27,8 +29,7 @@ from schemas.skim_config import Drift, SkimConfig, Storage
 from schemas.trees import Input
 
 
-@dataclass(frozen=True)
-class Range:
+class Range(Struct, frozen=True):
     """The entries of one file that become one partition.
 
     Attributes
@@ -127,8 +128,7 @@ def _absolute(urls: Iterator[str]) -> list[str]:
     return sorted({url if is_url(url) else str(Path(url).absolute()) for url in urls})
 
 
-@dataclass(frozen=True)
-class Opened:
+class Opened(Struct, frozen=True):
     """The ntuples of a skim, and what its configuration means for them.
 
     Attributes

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from runtime.console import Watch
 from runtime.drift import merge_layouts
@@ -68,8 +70,7 @@ def probe_files(
     return dict(zip(listed, outcomes, strict=True))
 
 
-@dataclass(frozen=True)
-class _Attempt:
+class _Attempt(Struct, frozen=True):
     """Probes a file, or returns what is wrong with it."""
 
     form: NtupleFormat

@@ -28,10 +28,10 @@ import queue
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 
 from schemas.events import Array, Ragged, Values
 from schemas.number_branches import NumberBranch
@@ -109,8 +109,7 @@ def read_chunks(
         yield memoryview(chunk.raw_data)
 
 
-@dataclass(frozen=True)
-class _Basket:
+class _Basket(Struct, frozen=True):
     """The content of a basket, where it was decompressed to.
 
     Attributes

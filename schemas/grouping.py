@@ -20,8 +20,10 @@ import keyword
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from schemas.errors import InputError
 from schemas.event_schema import EVENT, Collection, EventSchema, Field, nest
@@ -56,8 +58,7 @@ def by_tree(places: Iterable[Place]) -> dict[str, list[str]]:
     return trees
 
 
-@dataclass(frozen=True)
-class Branch:
+class Branch(Struct, frozen=True):
     """A branch of a tree or a field of an RNTuple, as far as grouping needs it.
 
     Attributes
@@ -93,8 +94,7 @@ class Branch:
     bytes: tuple[int, int] = (0, 0)
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """The branches of an ntuple, grouped.
 
     Attributes
@@ -112,8 +112,8 @@ class Layout:
 
     schema: EventSchema
     branches: Mapping[Pair, Place]
-    counters: Mapping[str, Place] = field(default_factory=dict)
-    unsupported: Mapping[str, str] = field(default_factory=dict)
+    counters: Mapping[str, Place] = {}
+    unsupported: Mapping[str, str] = {}
 
 
 def group_branches(

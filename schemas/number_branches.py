@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from msgspec import Struct
 
 from schemas.events import Array
 from schemas.grouping import Place
 
 
-@dataclass(frozen=True)
-class NumberBranch:
+class NumberBranch(Struct, frozen=True):
     """A branch of numbers, and where its baskets are.
 
     Attributes
@@ -79,8 +78,7 @@ class Kind(NamedTuple):
     jagged: bool
 
 
-@dataclass(frozen=True, eq=False)
-class Baskets:
+class Baskets(Struct, frozen=True, eq=False):
     """Where the baskets of many branches are, in a few arrays.
 
     A run keeps this of each of its files to the end. For 53 branches of 10 baskets it takes 12 kB,

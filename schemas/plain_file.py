@@ -18,10 +18,11 @@ import os
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+
+from msgspec import Struct
 
 from schemas.baskets import inflate
 
@@ -78,8 +79,7 @@ class Cursor:
         return self.data[start:end]
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(Struct, frozen=True):
     """Where an object is.
 
     Attributes
@@ -101,8 +101,7 @@ class Key:
     cycle: int
 
 
-@dataclass(frozen=True)
-class PlainFile:
+class PlainFile(Struct, frozen=True):
     """What a file says of itself.
 
     Attributes

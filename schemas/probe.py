@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
 from schemas.columnar import Description, open_tree
 from schemas.errors import InputError, nearest
@@ -21,8 +22,7 @@ from schemas.root_files import RNTUPLE, TREE, open_file, reading
 from schemas.storage import is_url
 
 
-@dataclass(frozen=True, eq=False)
-class Ntuple:
+class Ntuple(Struct, frozen=True, eq=False):
     """What there is to know of a file before reading its entries.
 
     Attributes

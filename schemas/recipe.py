@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection as Collection_
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from schemas.binding import Binder
@@ -23,8 +23,7 @@ from schemas.skim_config import SkimConfig
 from schemas.syntax import Expression, parse
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What a configuration means for a format.
 
     Attributes

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from schemas.evaluate import Evaluator, needed
 from schemas.event_schema import EVENT, EventSchema
@@ -14,8 +14,7 @@ from schemas.expressions import Column, Node
 from schemas.narrow import Rounding, narrow_events
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(Struct, frozen=True):
     """The reduction of any block of events, as bound expressions.
 
     Attributes
@@ -49,8 +48,7 @@ class Recipe:
         return columns, collections | self.collections
 
 
-@dataclass(frozen=True)
-class Reduced:
+class Reduced(Struct, frozen=True):
     """The outcome of a reduction.
 
     Attributes

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from msgspec import Struct, field
 
 from schemas.baskets import read_numbers
 from schemas.columnar import Tree, open_tree
@@ -20,8 +20,7 @@ from schemas.storage import is_url
 from schemas.tally import step
 
 
-@dataclass(frozen=True, eq=False)
-class Input:
+class Input(Struct, frozen=True, eq=False):
     """What a task reads of a file.
 
     Attributes
@@ -43,8 +42,8 @@ class Input:
     url: str
     branches: Mapping[Pair, Place]
     schema: EventSchema
-    counters: Mapping[str, Place] = field(default_factory=dict)
-    fills: Mapping[Pair, float] = field(default_factory=dict)
+    counters: Mapping[str, Place] = {}
+    fills: Mapping[Pair, float] = {}
     baskets: Baskets = field(default_factory=lambda: Baskets.of({}))
 
 

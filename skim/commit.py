@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from runtime.files import is_url
@@ -21,8 +21,7 @@ _OWN = (re.escape(MANIFEST), re.escape(LOCK), _PARTITION.pattern, RECEIPT.patter
 _OWN_TEMPORARY = re.compile(rf"\.({'|'.join(_OWN)})\.[0-9a-f]{{8}}\.tmp")
 
 
-@dataclass(frozen=True)
-class New:
+class New(Struct, frozen=True):
     """What a run adds to one sample.
 
     Attributes
@@ -40,7 +39,7 @@ class New:
     sources: Sequence[Source]
     partitions: Sequence[tuple[str, Partition]] = ()
     skipped: Sequence[Skipped] = ()
-    planned: Mapping[str, int] = field(default_factory=dict)
+    planned: Mapping[str, int] = {}
 
 
 def extend_record(present: SampleRecord, new: New) -> SampleRecord:

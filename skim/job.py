@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from runtime.console import Watch, progress_bar
 from runtime.differences import Difference
@@ -44,8 +45,7 @@ from skim.resume import (
 WRITERS = ("l1skim", "awkward", "numpy", "pyarrow", "uproot")
 
 
-@dataclass(frozen=True)
-class SkimJob:
+class SkimJob(Struct, frozen=True):
     """A skim that is ready to run.
 
     Attributes

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from runtime.probing import OnError
 from runtime.target import Target
@@ -18,8 +19,7 @@ from skim.journal import Receipt, Stamp
 from skim.write import write_partition
 
 
-@dataclass(frozen=True)
-class SkimTask:
+class SkimTask(Struct, frozen=True):
     """One partition to make, with everything that a worker needs."""
 
     sample: str

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from schemas.errors import ConfigError, InputError
 from schemas.grouping import Branch, Layout, group_branches

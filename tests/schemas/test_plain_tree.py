@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import awkward as ak
 import numpy as np
 import pytest
 import uproot
+from msgspec.structs import replace
 
 from schemas.columnar import open_tree
 from schemas.errors import InputError
