@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
 
 VERSION = "0.1.0"
 """Of this project; its packaging takes it from here."""
@@ -14,8 +16,8 @@ PROJECT = "l1skim"
 def versions(packages: Iterable[str]) -> dict[str, str]:
     """Return the version of each package, by its name in the package index.
 
-    Those that are imported are asked themselves: to import what reads the metadata of others takes
-    13 ms, and to read those of a package 1 ms.
+    Those that are imported are asked themselves. Of others the folder of their metadata tells,
+    which has the version in its name: to import what reads metadata takes 13 ms.
 
     Examples
     --------
@@ -29,6 +31,11 @@ def _version(package: str) -> str:
     module = sys.modules.get(package.replace("-", "_"))
     if module is not None:
         return str(module.__version__)
+    spec = find_spec(package)
+    if spec is not None and spec.origin is not None:
+        folders = list(Path(spec.origin).parents[1].glob(f"{package}-*.dist-info"))
+        if len(folders) == 1:
+            return folders[0].stem.removeprefix(f"{package}-")
     from importlib import metadata
 
     return metadata.version(package)
