@@ -38,7 +38,7 @@ from schemas.number_branches import NumberBranch
 from schemas.plain_file import Cursor, NotPlainError, PlainFile, plain
 from schemas.root_files import TREE
 
-_LEAVES = {
+_KINDS = {
     "TLeafO": ("bool", "bool"),
     "TLeafB": ("i1", "u1"),
     "TLeafS": ("i2", "u2"),
@@ -48,7 +48,17 @@ _LEAVES = {
     "TLeafF": ("f4", "f4"),
     "TLeafD": ("f8", "f8"),
 }
+_LEAVES = {
+    name: tuple(np.dtype(kind).newbyteorder(">") for kind in kinds)
+    for name, kinds in _KINDS.items()
+}
 """Types of the values of a leaf with sign and without."""
+
+_NAMES = {
+    dtype: dtype.newbyteorder("=").name for dtypes in _LEAVES.values() for dtype in dtypes
+}  # NumPy makes the name anew each time it is asked for
+
+_INT32, _INT64 = np.dtype(">i4"), np.dtype(">i8")
 
 _FIXED = re.compile(r"\[[0-9]+\]")  # in the title of an array of that length
 
@@ -126,7 +136,7 @@ class PlainTree:
         return [
             Branch(
                 name=branch.name,
-                type=branch.dtype.newbyteorder("=").name,
+                type=_NAMES[branch.dtype],
                 depth=0 if branch.counter is None else 1,
                 counter=branch.counter or "",
                 title=branch.title,
@@ -197,7 +207,7 @@ class _Reader:
             raise NotPlainError("branches below a branch, or several leaves")
         dtype, counter = self.leaf(name)
         self.skip()  # baskets that were never written; there are none if those in the file do
-        sizes, firsts, seeks = (self.array(kind, room) for kind in (">i4", ">i8", ">i8"))
+        sizes, firsts, seeks = (self.array(kind, room) for kind in (_INT32, _INT64, _INT64))
         self.cursor.text()
         self.end(end)
         count = int(np.argmin(seeks)) if 0 in seeks else room
@@ -224,8 +234,7 @@ class _Reader:
             raise NotPlainError("an array of fixed length")
         self.cursor.at = end  # after least and largest value
         self.counters[reference] = branch
-        dtype = np.dtype(_LEAVES[kind][unsigned]).newbyteorder(">")
-        return dtype, self.counters[counter] if counter else None
+        return _LEAVES[kind][unsigned], self.counters[counter] if counter else None
 
     # -- parts of all objects ---------------------------------------------------------------
 
@@ -292,12 +301,11 @@ class _Reader:
         end = start + _REFERENCE.size + _counted(size)
         return kind, start + self.key + _SHIFT, end
 
-    def array(self, kind: str, length: int) -> Array:
+    def array(self, dtype: np.dtype[Any], length: int) -> Array:
         """Read an array after the byte that says whether there is one."""
-        dtype = np.dtype(kind)
         self.cursor.bytes(1)
         data = self.cursor.bytes(length * dtype.itemsize)
-        return np.frombuffer(data, dtype).astype(dtype.newbyteorder("="))
+        return np.frombuffer(data, dtype).astype(f"i{dtype.itemsize}")
 
 
 def _counted(size: int) -> int:
