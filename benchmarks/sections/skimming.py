@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.checks import require_same_columns
 from benchmarks.inputs import EG_SKIM
-from benchmarks.measure import Contender, median, python, run, run_json, side_by_side
+from benchmarks.measure import Contender, Usage, median, python, run, run_json, side_by_side
 from benchmarks.report import Promise, Section, Table, at_least, at_most, seconds, usage_table
 from benchmarks.sections import Settings
 
 OURS = "skim run"
 LAZY = "uproot.dask, to_parquet"
 HEPCONVERT = "hepconvert"
+PEERS = (LAZY, HEPCONVERT)
 CODECS = ("lzma", "zlib", "zstd", "lz4")
 
 
@@ -21,43 +23,72 @@ def measure(settings: Settings) -> Section:
     inputs = settings.inputs
     dataset = inputs.eg_dataset()
     branches = inputs.branches(dataset)
-    compared, table, promises = _peers("the sample", inputs.ntuples(), branches, settings)
-    tables = [table]
+    sample = _peers("the sample", inputs.ntuples(), branches, settings)
+    compared = [sample]
     floors = [_floor("the sample, zstd", inputs.ntuples(), branches, settings, settings.copies[0])]
+    bounds = []
     for codec in CODECS:
         ntuples = inputs.recompressed(codec)
-        if codec in ("lzma", "zstd"):
-            _, table, more = _peers(codec.upper(), ntuples, branches, settings)
-            tables.append(table)
-            promises += more
         floors.append(_floor(codec, ntuples, branches, settings, 1))
+        if codec in ("lzma", "zstd"):
+            compared.append(_peers(codec.upper(), ntuples, branches, settings))
+            bounds.append(_bound(codec.upper(), floors[-1], compared[-1].found))
     header = [
         "input", "events", "skim run, processor s", "of which start-up", "decompress", "compress",
         "times both", "times both, without start-up",
     ]  # fmt: skip
-    promises += [promise for floor in floors for promise in floor[1]]
+    promises = [promise for part in compared for promise in part.promises]
+    promises += [promise for floor in floors for promise in floor.promises]
     return Section(
         "Skimming",
         [
             f"The fields of `{EG_SKIM.name}` of {inputs.events:,} events to Parquet, zstd level 3, "
-            f"two threads. {compared:,} values were compared: all are the same. The sample has 239 "
-            "branches, compressed by zstd; the others have those alone that the skim reads.",
+            f"two threads. {sample.values:,} values were compared: all are the same. The sample "
+            "has 239 branches, compressed by zstd; the others have those alone that the skim "
+            "reads.",
             "Decompressing takes the baskets that are read, compressing the encoded pages that "
             "are written, both in memory and nothing else.",
         ],
-        [*tables, Table(header, [floor[0] for floor in floors])],
+        [*(part.table for part in compared), Table(header, [floor.row for floor in floors])],
         promises,
         [
             "Besides the codecs, a skim has to start, to find out where the baskets are, to hash "
             "the values and the files, and to encode: to find the distinct values of each "
-            "column that has a dictionary. *Where the time goes* has each of them."
+            "column that has a dictionary. *Where the time goes* has each of them.",
+            *bounds,
         ],
     )
 
 
-def _peers(
-    label: str, ntuples: Path, branches: Path, settings: Settings
-) -> tuple[int, Table, list[Promise]]:
+class _Compared(NamedTuple):
+    """Number of values that were compared, what each tool took, and what is said of that."""
+
+    values: int
+    found: dict[str, Usage]
+    table: Table
+    promises: list[Promise]
+
+
+class _Floor(NamedTuple):
+    """What the codecs take of a skim: a row of the table, its promises, elapsed seconds of both."""
+
+    row: list[str]
+    promises: list[Promise]
+    start: float
+    codecs: float
+
+
+def _bound(label: str, floor: _Floor, found: dict[str, Usage]) -> str:
+    """Say how far ahead what starts as we do, and then has only the codecs to run, would be."""
+    least = floor.start + floor.codecs / 2
+    ahead = [f"{found[peer].seconds / least:.1f} times as fast as {peer}" for peer in PEERS]
+    return (
+        f"Our start-up, and then the codecs alone on two cores, would take {seconds(least)} s of "
+        f"{label}: {' and '.join(ahead)}."
+    )
+
+
+def _peers(label: str, ntuples: Path, branches: Path, settings: Settings) -> _Compared:
     inputs = settings.inputs
     files, lazy, converted = f"{ntuples}/*.root", inputs.work / "lazy", inputs.work / "converted"
     peers = {LAZY: ("peers.uproot_dask", lazy), HEPCONVERT: ("peers.hepconvert_parquet", converted)}
@@ -75,8 +106,9 @@ def _peers(
         require_same_columns(inputs.dataset("skimmed"), output) for _, output in peers.values()
     )
     ours = found[OURS].seconds
-    return (
+    return _Compared(
         compared,
+        found,
         usage_table(found, OURS, name=f"{label}"),
         [
             at_least(f"4. skim of {label}, against {LAZY}", found[LAZY].seconds / ours, 2),
@@ -86,9 +118,7 @@ def _peers(
     )  # fmt: skip
 
 
-def _floor(
-    label: str, ntuples: Path, branches: Path, settings: Settings, copies: int
-) -> tuple[list[str], list[Promise]]:
+def _floor(label: str, ntuples: Path, branches: Path, settings: Settings, copies: int) -> _Floor:
     """Compare processor time with that of the codecs; those of copies are copies of one."""
     inputs = settings.inputs
     skimmed = inputs.skim("floor", EG_SKIM, inputs.ntuples(copies) if copies > 1 else ntuples)
@@ -108,4 +138,5 @@ def _floor(
     ]  # fmt: skip
     what = f"4. processor time of a skim, times its codecs: {label}"
     promised = copies > 1 or label == "lzma"
-    return row, [at_most(what, whole.processor / floor, 1.5)] if promised else []
+    promises = [at_most(what, whole.processor / floor, 1.5)] if promised else []
+    return _Floor(row, promises, start.seconds, floor)
