@@ -220,7 +220,13 @@ def parse_manifest(content: bytes, where: str) -> Manifest:
     if version != 1:
         raise DatasetError(f"{where}: format version {version!r} is unknown; this l1skim reads 1")
     sealed = _SEALED.match(content)
-    if sealed is None or digest(b"{\n" + content[sealed.end() :]) != sealed[1].decode():
+    rest = b"{\n" + content[sealed.end() :] if sealed else b""
+    if sealed is None or digest(rest) != sealed[1].decode():
+        if sealed and hashlib.blake2b(rest, digest_size=16).hexdigest() == sealed[1].decode():
+            raise DatasetError(
+                f"{where}: was written before the first release of l1skim, when digests were "
+                "BLAKE2b and not XXH3; make the dataset again"
+            )
         raise DatasetError(
             f"{where}: the manifest is damaged: it is not as it was written (its digest does not "
             "fit); copy it again, or make the dataset again"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +76,14 @@ def test_what_is_no_manifest_is_refused_by_name(content: bytes, said: str, tmp_p
 def test_a_truncated_manifest_is_refused(text: str) -> None:
     with pytest.raises(DatasetError, match=r"copy/manifest\.json: the manifest is damaged"):
         parse_manifest(text[: len(text) // 2].encode(), "copy/manifest.json")
+
+
+def test_a_dataset_with_digests_of_the_kind_before_is_not_called_damaged(text: str) -> None:
+    first, _, *rest = text.splitlines(keepends=True)
+    old = hashlib.blake2b("".join([first, *rest]).encode(), digest_size=16).hexdigest()
+    content = "".join([first, f' "digest": "{old}",\n', *rest])
+    with pytest.raises(DatasetError, match=r"BLAKE2b and not XXH3; make the dataset again"):
+        parse_manifest(content.encode(), "copy/manifest.json")
 
 
 DAMAGE: dict[str, Change] = {
