@@ -14,7 +14,7 @@ from histo.batches import Batch, Booking
 from histo.book import Binning
 from histo.cells import Cells, bins, cell_type
 from histo.edges import Edges
-from histo.patterns import Codes, Patterns, pack
+from histo.patterns import PatternCodes, Patterns, pack
 from schemas.axes import Axis
 from schemas.evaluate import Evaluator
 from schemas.event_schema import EVENT
@@ -40,7 +40,7 @@ class Entries(Struct, frozen=True):
     """
 
     positions: Index | None
-    codes: Codes
+    codes: PatternCodes
     passed: NDArray[np.bool_]
     _passing: dict[int, Index] = {}
     _starts: dict[int, Numbers] = {}

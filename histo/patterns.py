@@ -8,10 +8,9 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from schemas import events
-from schemas.events import Array, Coded
+from schemas.events import Array, Coded, Codes
 
-Codes = NDArray[np.int32] | NDArray[np.uint16]
+PatternCodes = NDArray[np.int32] | NDArray[np.uint16]
 
 Mask = NDArray[np.bool_] | Coded | None
 """Which entries pass a condition; None if all of them do."""
@@ -50,7 +49,7 @@ class Patterns(Struct, frozen=True):
         has to occur.
     """
 
-    codes: Codes
+    codes: PatternCodes
     passed: NDArray[np.bool_]
 
 
@@ -108,7 +107,7 @@ def _bits(masks: Sequence[Mask], size: int) -> NDArray[np.uint16]:
     always = sum(1 << index for index, mask in enumerate(masks) if mask is None)
     bits = np.full(size, always, np.uint16)
     plain: list[tuple[Array, np.uint16]] = []
-    coded: dict[int, tuple[events.Codes, NDArray[np.int32]]] = {}
+    coded: dict[int, tuple[Codes, NDArray[np.int32]]] = {}
     for index, mask in enumerate(masks):
         if isinstance(mask, Coded):
             new = np.zeros(len(mask.values), np.int32)

@@ -1,7 +1,7 @@
 """Digests that tell whether data is damaged, or other data: XXH3 of 128 bits.
 
 Whoever can write a dataset can write its digests too, so there is nothing to keep secret or to
-forge, and BLAKE2b, which would withstand that, takes 30 times as long.
+forge, and BLAKE2b, which would withstand that, takes ten times as long.
 
 https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md
 """

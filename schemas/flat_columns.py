@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from schemas.errors import DatasetError
 from schemas.events import Array, Coded
-from schemas.flat_file import FlatFile
+from schemas.flat_file import CODED_AS, FlatFile
 from schemas.levels import Levels, LevelsError, count_objects, cut_levels, find_offsets
 from schemas.packed_codes import PackedCodes
-from schemas.pages import Page
+from schemas.pages import Page, shown_column
 from schemas.parquet_format import CODED, PLAIN
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ WORTHWHILE = 4096
 """Values of a column below which it is read as it is stored: to make the file takes 0.1 ms."""
 
 _DTYPES = {"INT32": "<i4", "INT64": "<i8", "FLOAT": "<f4", "DOUBLE": "<f8"}
-_CODE = "FLOAT"  # of 32 bits, and decoded 8 % faster than INT32
 
 
 class Flat(NamedTuple):
@@ -117,7 +116,7 @@ def read_flat(
     flat = Flat({}, {})
     counted: dict[bytes, int] = {}
     for name, index in columns.items():
-        collection, where = name.partition(".")[0], f"{path}: column {_shown(name)}"
+        collection, where = name.partition(".")[0], f"{path}: column {shown_column(name)}"
         levels: list[Levels] = []
         chunks = [metadata.row_group(group).column(index) for group in range(len(pages[name]))]
         try:
@@ -182,7 +181,7 @@ def _read_chunk(
         return _Chunk(FlatFile(chunk.physical_type, encoding, values), None)
     if dictionary is None:
         raise _DamagedError("it has no dictionary")
-    return _Chunk(FlatFile(_CODE, encoding, values, len(dictionary)), dictionary)
+    return _Chunk(FlatFile(CODED_AS, encoding, values, len(dictionary)), dictionary)
 
 
 def _join(chunks: Sequence[_Chunk], where: str) -> Array | Coded:
@@ -224,8 +223,3 @@ def _unpacked(
 def _codec(compression: str) -> str:
     """Return the name of the codec; Arrow reports one of blocks by that of one with frames."""
     return "lz4_raw" if compression == "LZ4" else compression.lower()
-
-
-def _shown(column: str) -> str:
-    """Return a column as expressions name it."""
-    return column.replace(".list.element", "")

@@ -1,6 +1,6 @@
 """Levels of the pages of a collection's field: which value begins an event, which stands for none.
 
-Both are one bit a value, in runs of equal ones and of packed bits, see `skim.parquet_page`::
+Both are one bit a value, in runs of equal ones and of packed bits, with their size before them::
 
     events         [a b] [] [c]
     repetition      0 1   0  0       0 begins an event
@@ -24,7 +24,7 @@ class Levels(NamedTuple):
     Attributes
     ----------
     repetition, definition
-        Runs of one bit for each value.
+        Runs of one bit for each value; empty for a column with one value per event.
     values
         Number of values, with one for each event that has none.
     """
@@ -49,6 +49,12 @@ def cut_levels(page: memoryview, values: int) -> tuple[Levels, memoryview]:
     repetition, page = _cut(page)
     definition, page = _cut(page)
     return Levels(repetition, definition, values), page
+
+
+def join_levels(levels: Levels) -> bytes:
+    """Return what stands in a page before its values; nothing if each event has one value."""
+    stored = [level for level in levels[:2] if level]
+    return b"".join(len(level).to_bytes(4, "little") + level for level in stored)
 
 
 def _cut(page: memoryview) -> tuple[bytes, memoryview]:

@@ -154,7 +154,7 @@ def find_columns(metadata: pq.FileMetaData, columns: Sequence[str], path: str) -
     """
     names = metadata.schema
     positions = {names.column(i).path: i for i in range(metadata.num_columns)}
-    missing = [_shown(name) for name in columns if name not in positions]
+    missing = [shown_column(name) for name in columns if name not in positions]
     if missing:
         raise DatasetError(f"{path}: has no column {', '.join(missing)}")
     return {name: positions[name] for name in columns}
@@ -166,7 +166,7 @@ def _chunks(metadata: pq.FileMetaData, columns: Mapping[str, int]) -> Iterator[t
     return ((name, group.column(at)) for name, at in columns.items() for group in groups)
 
 
-def _shown(column: str) -> str:
+def shown_column(column: str) -> str:
     """Return a column as expressions name it."""
     return column.replace(".list.element", "")
 
@@ -251,7 +251,7 @@ def check_pages(
         pages: list[Page] = []
         problem = _check_chunk(file, chunk, pages)
         if problem:
-            raise DatasetError(f"{path}: column {_shown(name)} is damaged: {problem}")
+            raise DatasetError(f"{path}: column {shown_column(name)} is damaged: {problem}")
         found[name].append(pages)
     return found
 

@@ -35,10 +35,11 @@ import numpy as np
 
 from schemas.event_schema import EventSchema
 from schemas.events import Array, Events
+from schemas.levels import Levels
 from schemas.parquet import arrow_schema, leaf, leaves, to_table
 from schemas.parquet_format import CODECS, MAGIC, PLAIN, RLE, TYPES, column_chunk
 from schemas.thrift import Value, binary, boolean, fields_of, i64, record, sequence
-from skim.parquet_page import Levels, data_page, dictionary_page, encode_levels
+from skim.parquet_page import data_page, dictionary_page, encode_levels
 from skim.parquet_values import ONE_PAGE, Encoded, encode_values, physical_type
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _columns(
 ) -> Iterator[tuple[str, Array, Levels]]:
     """Iterate over path, values and levels of all columns of some events."""
     for name, _ in schema.event_columns():
-        yield name, events.columns[name][start:stop], Levels(stop - start, b"")
+        yield name, events.columns[name][start:stop], Levels(b"", b"", stop - start)
     for name, collection in schema.lists():
         objects = events.collections[name]
         first, last = int(objects.offsets[start]), int(objects.offsets[stop])

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.levels import Levels, LevelsError, count_objects, cut_levels, find_offsets
+from schemas.levels import (
+    Levels,
+    LevelsError,
+    count_objects,
+    cut_levels,
+    find_offsets,
+    join_levels,
+)
 from schemas.thrift import unsigned
 from skim.parquet_page import encode_levels
 
@@ -18,8 +25,9 @@ COUNTS = st.lists(st.integers(0, 12) | st.just(0) | st.integers(0, 4000), min_si
 
 def page(counts: list[int]) -> Levels:
     written = encode_levels(np.array(counts))
-    levels, rest = cut_levels(memoryview(written.data + b"values"), written.values)
+    levels, rest = cut_levels(memoryview(join_levels(written) + b"values"), written.values)
     assert bytes(rest) == b"values"
+    assert levels == written
     return levels
 
 
