@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.arrow_parquet import open_parquet
 from schemas.events import Array
 from schemas.parquet_format import (
     CODECS,
@@ -107,13 +108,12 @@ class FlatFile:
             If values cannot be decoded.
         """
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         if dictionary is not None:
             memoryview(self._content)[self._dictionary] = dictionary.data.cast("B")
-        with pq.ParquetFile(pa.py_buffer(self._content), metadata=self._metadata) as file:
-            self._metadata = file.metadata
-            values: Array = whole(file.read(use_threads=False).column(0)).to_numpy()
+        file = open_parquet(pa.py_buffer(self._content), self._metadata)
+        self._metadata = file.metadata
+        values: Array = whole(file.read_all(use_threads=False).column(0)).to_numpy()
         if len(values) != self.rows:
             raise pa.ArrowInvalid(f"{len(values)} values, not {self.rows}")
         return values

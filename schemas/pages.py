@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from schemas.arrow_parquet import read_metadata
 from schemas.digests import digest
 from schemas.errors import DatasetError
 from schemas.parquet_format import DATA_PAGE, DICTIONARY_PAGE, ENCODINGS, MAGIC, RLE
@@ -77,7 +78,6 @@ def open_partition(
         of its size can be meant to hold.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     if not is_url(path) and not Path(path).is_file():  # a pipe would be waited for
         raise DatasetError(f"{path}: is missing, or not a file")
@@ -85,7 +85,7 @@ def open_partition(
         open_source(path) as source,
         pa.OSFile(source) if isinstance(source, str) else pa.PythonFile(source, "r") as file,
     ):
-        metadata = pq.read_metadata(pa.BufferReader(check_footer(file, footer, path)))
+        metadata = read_metadata(pa.BufferReader(check_footer(file, footer, path)))
         check_claims(metadata, find_columns(metadata, columns, path), file.size(), path)
         prefetch_columns(source, metadata, columns)
         yield file, metadata

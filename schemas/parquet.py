@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from msgspec import Struct
 
+from schemas.arrow_parquet import open_parquet
 from schemas.errors import DatasetError, RemoteError
 from schemas.event_schema import EVENT, Collection, EventSchema, Field, cheapest
 from schemas.events import Array, Coded, Events, Objects, Ragged, Values
@@ -161,20 +162,20 @@ def read_events(
         If the file is missing or damaged anywhere in what is read of it, or does not hold what the
         manifest says.
     """
-    import pyarrow.parquet as pq
-
     wanted = Wanted.choose(schema, columns, collections)
     paths = wanted.paths
     with reading_partition(path), open_partition(path, footer, paths) as (source, metadata):
         wanted.check_rows(metadata, rows, path)
-        with pq.ParquetFile(source, metadata=metadata, page_checksum_verification=True) as file:
-            wanted.check_types(file.schema_arrow, path)
-            pages = check_pages(source, metadata, find_columns(metadata, paths, path), path)
-            size = rows if events is None else min(events, rows)
-            chosen = choose_flat(metadata, pages) if coded and size == rows else {}
-            flat = read_flat(source, metadata, chosen, pages, path)
-            table = _read_table(file, [p for p in paths if p not in flat.values], rows, size)
-            count("bytes_read", _stored_bytes(metadata, set(paths)))
+        file = open_parquet(source, metadata)
+        wanted.check_types(file.schema_arrow, path)
+        positions = find_columns(metadata, paths, path)
+        pages = check_pages(source, metadata, positions, path)
+        size = rows if events is None else min(events, rows)
+        chosen = choose_flat(metadata, pages) if coded and size == rows else {}
+        flat = read_flat(source, metadata, chosen, pages, path)
+        others = [at for name, at in positions.items() if name not in flat.values]
+        table = _read_table(file, others, rows, size)
+        count("bytes_read", _stored_bytes(metadata, positions.values()))
     return wanted.to_events(table, size, flat)
 
 
@@ -282,14 +283,17 @@ class Wanted(Struct, frozen=True):
         )
 
 
-def _read_table(file: pq.ParquetFile, columns: list[str], rows: int, size: int) -> pa.Table:
+def _read_table(file: Any, columns: list[int], rows: int, size: int) -> pa.Table:
     """Read the first ``size`` of the rows, and decode little more."""
     import pyarrow as pa
 
     if size == rows:
-        return file.read(columns=columns, use_threads=False)
+        return file.read_all(column_indices=columns, use_threads=False)
     batches, left = [], size
-    for batch in file.iter_batches(max(size, 1), columns=columns, use_threads=False):
+    groups = range(file.num_row_groups)
+    for batch in file.iter_batches(
+        max(size, 1), row_groups=groups, column_indices=columns, use_threads=False
+    ):
         batches.append(batch.slice(0, left))
         left -= len(batches[-1])
         if left == 0:
@@ -297,12 +301,10 @@ def _read_table(file: pq.ParquetFile, columns: list[str], rows: int, size: int) 
     return pa.Table.from_batches(batches)
 
 
-def _stored_bytes(metadata: Any, leaves: set[str]) -> int:
+def _stored_bytes(metadata: pq.FileMetaData, columns: Iterable[int]) -> int:
     """Return what some columns take in a file."""
-    schema = metadata.schema
-    read = [index for index in range(metadata.num_columns) if schema.column(index).path in leaves]
     groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
-    return sum(group.column(index).total_compressed_size for group in groups for index in read)
+    return sum(group.column(index).total_compressed_size for index in columns for group in groups)
 
 
 def _stored_types(schema: pa.Schema) -> Iterator[tuple[str, tuple[pa.DataType, bool]]]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from schemas.arrow_parquet import open_parquet
 from schemas.errors import DatasetError
 from schemas.event_schema import EventSchema
 from schemas.events import Events
@@ -82,7 +83,6 @@ class _Reader:
 
     def read(self, partition: SmallPartition) -> pa.Table:
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         path, paths = partition.path, self.wanted.paths
         with reading_partition(path):
@@ -91,14 +91,15 @@ class _Reader:
                 raise DatasetError(f"{path}: is missing, or not a file")
             source = Memory(content)
             check_footer(source, partition.footer, path)
-            with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
-                metadata = file.metadata
-                self.wanted.check_rows(metadata, partition.rows, path)
-                if self.known is None or not metadata.schema.equals(self.known):
-                    self.columns = find_columns(metadata, paths, path)
-                    self.wanted.check_types(file.schema_arrow, path)
-                    self.known = metadata.schema
-                check_claims(metadata, self.columns, len(content), path)
-                check_pages(source, metadata, self.columns, path)
-                count("bytes_read", len(content))
-                return file.read(columns=paths, use_threads=False)
+            file = open_parquet(pa.BufferReader(content))
+            metadata = file.metadata
+            self.wanted.check_rows(metadata, partition.rows, path)
+            if self.known is None or not metadata.schema.equals(self.known):
+                self.columns = find_columns(metadata, paths, path)
+                self.wanted.check_types(file.schema_arrow, path)
+                self.known = metadata.schema
+            check_claims(metadata, self.columns, len(content), path)
+            check_pages(source, metadata, self.columns, path)
+            count("bytes_read", len(content))
+            columns = list(self.columns.values())
+            return file.read_all(column_indices=columns, use_threads=False)

@@ -26,13 +26,13 @@ Each column has one data page in a row group, see `skim.parquet_page`.
 
 from __future__ import annotations
 
-import inspect
 import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from schemas.arrow_parquet import parquet_bytes
 from schemas.event_schema import EventSchema
 from schemas.events import Array, Events
 from schemas.levels import Levels
@@ -44,6 +44,9 @@ from skim.parquet_values import ONE_PAGE, Encoded, encode_values, physical_type
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+ENCODES_IN_ONE_PAGE = 23
+"""Arrow's first version that can be told to encode a column in one page."""
 
 
 def write_parquet(
@@ -68,13 +71,13 @@ def write_parquet(
         If a collection has more objects than a partition can hold.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     nested = any(field.depth for _, found in schema.lists() for field in found.fields.values())
     huge = any(values.nbytes > ONE_PAGE // 2 for _, values, _ in leaves(events, schema))
-    # older ones cannot be told to encode a column in one page
-    old = "max_rows_per_page" not in inspect.signature(pq.write_table).parameters
+    old = int(pa.__version__.partition(".")[0]) < ENCODES_IN_ONE_PAGE
     if nested or huge or old or not events.size:
+        import pyarrow.parquet as pq
+
         pq.write_table(to_table(events, schema), file, **options)
         return
     rows = options["row_group_size"]
@@ -176,12 +179,7 @@ def _row_group(chunks: list[_Chunk], rows: int, position: int) -> Value:
 
 def _footer(schema: pa.Schema, groups: list[Value], rows: int) -> bytes:
     """Return the footer of a file that Arrow writes without rows, with these row groups."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    output = pa.BufferOutputStream()
-    pq.write_table(schema.empty_table(), output)
-    empty = output.getvalue().to_pybytes()
+    empty = parquet_bytes(schema.empty_table())
     length = int.from_bytes(empty[-8:-4], "little")
     fields = fields_of(empty[-8 - length : -8])
     fields |= {3: i64(rows), 4: sequence(groups)}

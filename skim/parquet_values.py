@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from schemas.arrow_parquet import parquet_bytes
 from schemas.events import Array
 from schemas.parquet_format import ENCODINGS, MAGIC
 from schemas.thrift import read_struct
@@ -114,26 +115,21 @@ def _limits(values: Array) -> tuple[bytes, bytes] | None:
 def _differences(integers: Array) -> bytes:
     """Let Arrow encode differences, as a file in memory."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     # pa.array would import NumPy's masked arrays, which takes 10 ms
     buffers = [None, pa.py_buffer(np.ascontiguousarray(integers))]
     array = pa.Array.from_buffers(pa.from_numpy_dtype(integers.dtype), len(integers), buffers)
     schema = pa.schema([pa.field("values", array.type, nullable=False)])
-    output = pa.BufferOutputStream()
-    pq.write_table(
+    file = parquet_bytes(
         pa.Table.from_arrays([array], schema=schema),
-        output,
         compression="none",
         use_dictionary=False,
         column_encoding={"values": "DELTA_BINARY_PACKED"},
         store_schema=False,
         write_statistics=False,
-        row_group_size=len(integers),
         data_page_size=ONE_PAGE,
         max_rows_per_page=ONE_PAGE,
     )
-    file: bytes = output.getvalue().to_pybytes()
     header, start = read_struct(file, len(MAGIC))
     if header[5][1] != len(integers):
         raise ValueError("a column has several pages")

@@ -12,6 +12,7 @@ import numpy as np
 
 from runtime.console import Watch, progress_bar
 from runtime.execute import run_tasks
+from schemas.arrow_parquet import read_metadata
 from schemas.reduction import reduce_events
 from schemas.trees import read_entries
 from skim.encode import write_options
@@ -150,7 +151,6 @@ def encode_some(task: SkimTask) -> Encoded:
 def measure(events: Events, schema: EventSchema, storage: Storage) -> tuple[dict[str, int], int]:
     """Write events to memory; return the bytes of each collection, and those of no column."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     sink = io.BytesIO()
     write_parquet(sink, events, schema, write_options(events, schema, storage))
@@ -162,7 +162,7 @@ def measure(events: Events, schema: EventSchema, storage: Storage) -> tuple[dict
         for field in collection.fields
     }
     sizes = dict.fromkeys(schema.collections, 0)
-    metadata = pq.ParquetFile(pa.BufferReader(written)).metadata
+    metadata = read_metadata(pa.BufferReader(written))
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
         for column in map(group.column, range(group.num_columns)):
             path = column.path_in_schema

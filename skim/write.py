@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from runtime.files import digest_file, replace_file, sync
+from schemas.arrow_parquet import read_metadata
 from schemas.digests import new_digest
 from schemas.errors import RunError
 from schemas.event_schema import EventSchema
@@ -67,10 +68,9 @@ def write_partition(
 def _check(path: Path, rows: int) -> str:
     """Make sure that a file which has just been written can be opened; return its checksum."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        found = pq.read_metadata(os.fspath(path)).num_rows
+        found = read_metadata(os.fspath(path)).num_rows
     except pa.ArrowException as error:
         raise RunError(f"{path}: cannot be read back after it was written: {error}") from error
     if found != rows:
