@@ -16,7 +16,7 @@ from typing import IO, Any, NoReturn
 import click
 
 from runtime.console import configure_logging
-from runtime.startup import quick_start
+from runtime.startup import quick_end, quick_start
 from schemas.errors import L1SkimError, nearest
 from schemas.retry import RETRIES, Patience
 from schemas.software import VERSION
@@ -69,9 +69,11 @@ class CommandGroup(click.Group):
 
     def main(self, args: Sequence[str] | None = None, *others: Any, **extra: Any) -> Any:
         """Run a command line: that of this process, or one that a program gives."""
-        if args is None:
-            quick_start()
-        return super().main(args, *others, **extra)
+        if args is not None:
+            return super().main(args, *others, **extra)
+        quick_start()
+        with quick_end():
+            return super().main(args, *others, **extra)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """List the commands in the order in which they were given."""

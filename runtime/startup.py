@@ -1,4 +1,4 @@
-"""What a command sets up in its process before it imports anything large.
+"""How a process that is one command starts, before it imports anything large, and how it ends.
 
 Measured on `histo run` with one event, of whose 0.38 s of processor time 0.12 s went here: 35 ms to
 garbage collections that found no garbage among what was just imported, 45 ms to one more such
@@ -11,6 +11,8 @@ import atexit
 import gc
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 OBJECTS_UNTIL_COLLECTION = 200_000
 """New containers after which Python looks for cyclic garbage, while it imports: 90,000 stay."""
@@ -31,12 +33,40 @@ DEFAULTS = {
 
 
 def quick_start() -> None:
-    """Let a process that is nothing but one command start and end without work for nothing."""
+    """Let a process that is nothing but one command start without work for nothing."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     gc.set_threshold(OBJECTS_UNTIL_COLLECTION, *gc.get_threshold()[1:])
-    # What is left at the exit goes back to the system as a whole; files are closed by their blocks.
-    atexit.register(gc.freeze)
+
+
+@contextmanager
+def quick_end() -> Iterator[None]:
+    """Let the process that the block exits from end without taking apart what it holds.
+
+    That goes back to the system as a whole: files are closed by their blocks, and all else that is
+    to happen at the end happens before, from threads that are waited for to functions registered
+    with `atexit` in the block. What Python does after these takes 6 ms.
+    """
+    codes: list[int] = []
+
+    def leave() -> None:
+        gc.freeze()  # at least no search for garbage, if the rest is left to Python
+        if not codes:
+            return
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except (OSError, ValueError, AttributeError):  # closed, or none: Python knows what to do
+            return
+        os._exit(codes[0])
+
+    atexit.register(leave)  # the first to be registered is the last to be called
+    try:
+        yield
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            codes.append(end.code or 0)
+        raise
 
 
 def collect_garbage() -> None:
