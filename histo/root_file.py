@@ -16,13 +16,13 @@ Reference: "TFile", "TKey", "TDirectoryFile" and "TStreamerInfo" in ROOT's class
 
 from __future__ import annotations
 
-import hashlib
 import struct
 import uuid
 from pathlib import Path
 
 from msgspec import Struct
 
+from schemas.digests import digest
 from schemas.errors import UsageError
 
 _BEGIN = 100  # where the first record stands
@@ -33,10 +33,11 @@ _LARGEST_OBJECT = 1 << 30  # ROOT counts the bytes of an object in 30 bits
 _SMALL_FILE = 2_000_000_000  # bytes up to which places take 32 bits, as ROOT draws the line
 _NAME = "histograms.root"  # a file's name for itself; its real one would change its bytes
 
-_ZSTD, _LEVEL = 5, 1
-"""Smaller than zlib at its fastest (2.5 to 3.8 MB) in half the time; ROOT reads it since 6.20."""
+_LZ4 = 404
+"""As large as zlib at its fastest (3.9 MB of histograms) in an eighth of the time, where zstd makes
+2.5 MB in half of it. Blocks have a checksum, too. ROOT reads it since 6.14."""
 
-_LAYOUTS = Path(__file__).with_name("root_streamers.zst")
+_LAYOUTS = Path(__file__).with_name("root_streamers.lz4")
 """TStreamerInfo of the classes of `histo.root_objects`, as it stands in a file, compressed."""
 
 
@@ -96,7 +97,7 @@ class _Writer:
     def __init__(self, large: bool) -> None:
         import pyarrow as pa
 
-        self.codec = pa.Codec("zstd", compression_level=_LEVEL)
+        self.codec = pa.Codec("lz4_raw")
         self.large = large
         seek = "q" if large else "i"
         self.key_format = struct.Struct(f">ihiIhh{seek}{seek}")
@@ -124,10 +125,10 @@ class _Writer:
         name_bytes = self.key_format.size + len(to_text("TFile")) + 2 * len(title)
         self.header_format.pack_into(
             self.data, 0, b"root", _ROOT_VERSION + 1_000_000 * self.large, _BEGIN, end, free,
-            end - free, 1, name_bytes, 8 if self.large else 4, 100 * _ZSTD + _LEVEL,
+            end - free, 1, name_bytes, 8 if self.large else 4, _LZ4,
             info, free - info, 1, bytes(16),
         )  # fmt: skip
-        identifier = uuid.UUID(bytes=hashlib.sha256(self.data).digest()[:16], version=4).bytes
+        identifier = uuid.UUID(digest(self.data), version=4).bytes
         for place in self.identifiers:
             self.data[place : place + 16] = identifier
         return self.data
@@ -190,11 +191,14 @@ class _Writer:
 
     def compress(self, content: bytes) -> bytes:
         """Return content as ROOT's compressed blocks; as it is, if that is no shorter."""
+        import xxhash
+
         blocks = []
         for start in range(0, len(content), _LARGEST_BLOCK):
             block = content[start : start + _LARGEST_BLOCK]
             packed = self.codec.compress(block, asbytes=True)
+            packed = xxhash.xxh64_digest(packed) + packed
             sizes = (len(packed).to_bytes(3, "little"), len(block).to_bytes(3, "little"))
-            blocks += [b"ZS\x01", *sizes, packed]
+            blocks += [b"L4\x01", *sizes, packed]
         packed = b"".join(blocks)
         return packed if len(packed) < len(content) else content

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -12,6 +11,7 @@ from msgspec.structs import replace
 from histo.partitions import PartitionBlock, PartitionsBlock, group_partitions
 from histo.plan import Plan
 from schemas.dataset import Dataset
+from schemas.digests import digest
 from schemas.errors import UsageError
 from schemas.event_schema import EVENT, EventSchema
 from schemas.events import Events
@@ -121,7 +121,7 @@ class Datasets(Struct, frozen=True):
         text = dataset.manifest.to_json()
         return {
             "path": dataset.path,
-            "manifest": hashlib.sha256(text.encode()).hexdigest()[:16],
+            "manifest": digest(text.encode())[:16],
             "skim_configuration": dataset.manifest.configuration_hash,
             "samples": {
                 name: {

@@ -14,7 +14,6 @@ reads them back. The same histograms give the same bytes.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import pickle
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from histo.result import FilledHistogram, HistogramFile
 from histo.write_root import root_bytes
 from runtime.files import replace_file
+from schemas.digests import digest
 from schemas.errors import UsageError
 from schemas.tally import step
 
@@ -98,15 +98,15 @@ def json_bytes(result: HistogramFile) -> bytes:
     """Return one JSON object, name -> histogram in the UHI standard, which has no sparse bins here.
 
     The standard admits nothing but histograms at the top and only texts and numbers in their
-    metadata. So each histogram carries ``provenance_sha256``, and the first one the provenance
+    metadata. So each histogram carries ``provenance_digest``, and the first one the provenance
     itself, as JSON text under ``provenance``.
     """
     provenance = json.dumps(result.provenance, sort_keys=True)
     metadata = {"provenance": provenance}
-    digest = hashlib.sha256(provenance.encode()).hexdigest()
+    identifier = {"provenance_digest": digest(provenance.encode())}
     encoded = {}
     for name, histogram in result.histograms.items():
-        encoded[name] = _uhi(histogram, {"provenance_sha256": digest, **metadata})
+        encoded[name] = _uhi(histogram, {**identifier, **metadata})
         metadata = {}
     # one row a histogram, as far as JSON has rows: kind to diff, grep and less
     rows = (

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
-import hashlib
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +12,8 @@ from schemas.digests import new_digest
 from schemas.errors import InputError, RemoteError, UsageError, nearest
 from schemas.retry import retry
 from schemas.xrootd import is_xrootd
+
+_PART = 1 << 20  # bytes of a file that a digest takes at a time
 
 
 def is_url(path: str) -> bool:
@@ -144,7 +144,7 @@ def replace_file(path: str | os.PathLike[str], *, flush: bool = True) -> Iterato
     ...     temporary.write_text("1 2 3")
     """
     target = Path(path)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}.tmp")
     try:
         yield temporary
         if flush:
@@ -176,5 +176,8 @@ def digest_file(path: str | os.PathLike[str]) -> str:
     str
         32 hexadecimal digits.
     """
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, new_digest).hexdigest()
+    found = new_digest()
+    with open(path, "rb", buffering=0) as file:
+        while part := file.read(_PART):
+            found.update(part)
+    return found.hexdigest()

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -256,7 +255,7 @@ def _below(path: str, name: str) -> str:
 
 def _temporary(name: str) -> str:
     folder, last = os.path.split(name)
-    return os.path.join(folder, f".{last}.{secrets.token_hex(4)}.tmp")
+    return os.path.join(folder, f".{last}.{os.urandom(4).hex()}.tmp")
 
 
 def _aside(name: str) -> str:

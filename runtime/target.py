@@ -11,7 +11,6 @@ import errno
 import fcntl
 import os
 import re
-import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -234,7 +233,7 @@ class LocalTarget:
     def create(self, name: str, content: bytes) -> bool:
         """Write a small file unless one of that name is there."""
         path = self._path(name)
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+        temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
         with writing(self.describe(name)):
             try:
                 temporary.write_bytes(content)

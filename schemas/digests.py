@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import xxhash
 
 
-def digest(data: bytes) -> str:
+def digest(data: bytes | bytearray) -> str:
     """Return the digest of data, 32 hexadecimal digits.
 
     Examples

@@ -13,7 +13,6 @@ import getpass
 import json
 import logging
 import os
-import secrets
 import shlex
 import socket
 import sys
@@ -75,7 +74,7 @@ class Holder(StrictModel, frozen=True, kw_only=True):
             started=_state_and_start(os.getpid())[1],
             since=datetime.datetime.now().astimezone().isoformat(sep=" ", timespec="seconds"),
             command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-            token=secrets.token_hex(8),
+            token=os.urandom(8).hex(),
         )
 
     @property

@@ -174,7 +174,7 @@ def test_json_holds_the_provenance_once(every_kind: HistogramFile, tmp_path: Pat
     metadata = [h["metadata"] for h in json.loads(path.read_text()).values()]
     assert json.loads(metadata[0]["provenance"]) == every_kind.provenance
     assert ["provenance" in m for m in metadata] == [True] + [False] * (len(metadata) - 1)
-    assert len({m["provenance_sha256"] for m in metadata}) == 1
+    assert len({m["provenance_digest"] for m in metadata}) == 1
 
 
 def test_pickle_is_a_plain_dictionary_of_hist(every_kind: HistogramFile, tmp_path: Path) -> None:
