@@ -142,7 +142,7 @@ def print_result(renderable: object) -> None:
     """
     from rich.console import Console
 
-    console = Console(highlight=False, markup=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=200)
+        console = Console(highlight=False, markup=False, emoji=False, width=200)
     console.print(renderable)

@@ -130,7 +130,7 @@ def run(
     from runtime.startup import collect_garbage
     from schemas.skim_config import load_skim_config
     from schemas.tally import step
-    from skim.info import render_dataset, render_job
+    from skim.info import describe_dataset, render_job
     from skim.job import find_dataset, prepare
     from skim.lock import locked
     from skim.run import require_samples
@@ -162,7 +162,7 @@ def run(
             with step("plan"):
                 job = look()
             manifest = run_skim(job, lock=lock, scheduler=where)
-    print_result(render_dataset(output, manifest))
+    click.echo(describe_dataset(output, manifest))
     require_samples(manifest)
 
 
