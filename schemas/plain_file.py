@@ -135,11 +135,9 @@ class PlainFile(Struct, frozen=True):
 @contextmanager
 def plain() -> Iterator[None]:
     """Turn what unusual or damaged bytes lead to into one error."""
-    import cramjam
-
     try:
         yield
-    except (ValueError, LookupError, struct.error, OSError, cramjam.DecompressionError) as error:
+    except (ValueError, LookupError, struct.error, OSError) as error:
         raise NotPlainError(str(error)) from error
 
 
