@@ -64,19 +64,18 @@ class Cursor:
 
     def text(self) -> str:
         """Take a text."""
-        length = self.data[self.at]
-        self.at += 1
+        length, start = self.data[self.at], self.at + 1
         if length == _LONG_TEXT:
-            (length,) = self.take(_LENGTH)
-        return self.bytes(length).decode()
+            (length,) = _LENGTH.unpack_from(self.data, start)
+            start += _LENGTH.size
+        self.skip(start + length)
+        return self.data[start : self.at].decode()
 
-    def bytes(self, length: int) -> bytes:
-        """Take some bytes."""
-        end = self.at + length
+    def skip(self, end: int) -> None:
+        """Move on to a position."""
         if end > len(self.data):
             raise NotPlainError("the bytes end too early")
-        start, self.at = self.at, end
-        return self.data[start:end]
+        self.at = end
 
 
 class Key(Struct, frozen=True):

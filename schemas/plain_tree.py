@@ -7,7 +7,7 @@ them (processor time, four such files):
 ==========================  ==============
 to describe a file          ms
 ==========================  ==============
-here                          7
+here                          6
 uproot                      71
 importing uproot, once      220
 ==========================  ==============
@@ -63,10 +63,12 @@ _INT32, _INT64 = np.dtype(">i4"), np.dtype(">i8")
 _FIXED = re.compile(r"\[[0-9]+\]")  # in the title of an array of that length
 
 _BLOCK = struct.Struct(">IH")  # bytes that follow, version
-_OBJECT = struct.Struct(">HII")  # version, identity, bits
+# of TNamed: bytes that follow, version, and of its TObject version, identity, bits
+_NAMED = struct.Struct(">IHHII")
+# of TObjArray: the same, length of its name, number of objects, lowest index
+_LIST = struct.Struct(">IHHIIBii")
 _POINTER = struct.Struct(">II")  # bytes that follow, tag of a class
 _REFERENCE = struct.Struct(">I")
-_LIST = struct.Struct(">ii")  # objects, lowest index
 # of TTree: entries; sizes; weight; timers; default length of offsets; cluster ranges; limits
 _TREE = struct.Struct(">qqqqqdiiiiIqqqqqq")
 _CLUSTER_RANGE = 16
@@ -74,7 +76,8 @@ _CLUSTER_RANGE = 16
 _BRANCH = struct.Struct(">iiiiq")
 # offset, room for baskets, split level, entries, first entry, bytes before and after compression
 _BRANCH_SIZES = struct.Struct(">iIiqqqq")
-_LEAF = struct.Struct(">iii??")  # length, bytes of a value, offset, has a range, is unsigned
+# length, bytes of a value, offset, has a range, is unsigned, reference to the leaf that counts
+_LEAF = struct.Struct(">iii??I")
 
 _COUNTED = 0x40000000  # marks a number of bytes
 _NEW_CLASS = 0xFFFFFFFF
@@ -186,7 +189,7 @@ class _Reader:
             self.skip()
         numbers = self.cursor.take(_TREE)
         entries, ranges = numbers[0], numbers[10]
-        self.cursor.bytes(2 + ranges * _CLUSTER_RANGE)
+        self.cursor.skip(self.cursor.at + 2 + ranges * _CLUSTER_RANGE)
         self.features()
         return PlainTree(entries, [self.branch() for _ in range(self.list())])
 
@@ -210,13 +213,12 @@ class _Reader:
         sizes, firsts, seeks = (self.array(kind, room) for kind in (_INT32, _INT64, _INT64))
         self.cursor.text()
         self.end(end)
-        count = int(np.argmin(seeks)) if 0 in seeks else room
-        count = min(count, written)
-        if not 0 <= count < room or firsts[count] != entries or (count == 0 and entries):
+        in_file = 0 <= written < room and bool(seeks[:written].all())
+        if not in_file or firsts[written] != entries or (written == 0 and entries):
             raise NotPlainError("baskets that are not in the file")
         return _Branch(
-            name, title, dtype, counter, sizes[:count], seeks[:count], firsts[: count + 1],
-            uncompressed,
+            name, title, dtype, counter, _native(sizes[:written]), _native(seeks[:written]),
+            _native(firsts[: written + 1]), uncompressed,
         )  # fmt: skip
 
     def leaf(self, branch: str) -> tuple[np.dtype[Any], str | None]:
@@ -227,10 +229,9 @@ class _Reader:
         self.begin(1, end)
         inner = self.begin(2)
         _, title = self.named()
-        length, _, _, _, unsigned = self.cursor.take(_LEAF)
-        (counter,) = self.cursor.take(_REFERENCE)
+        length, _, _, _, unsigned, counter = self.cursor.take(_LEAF)
         self.end(inner)
-        if length != 1 or _FIXED.search(title) or (not counter and "[" in title):
+        if length != 1 or ("[" in title and (not counter or _FIXED.search(title))):
             raise NotPlainError("an array of fixed length")
         self.cursor.at = end  # after least and largest value
         self.counters[reference] = branch
@@ -242,7 +243,7 @@ class _Reader:
         """Begin an object of a known version; return where it ends."""
         size, found = self.cursor.take(_BLOCK)
         end = self.cursor.at - 2 + _counted(size)
-        if found != version or outer not in (None, end):
+        if found != version or (outer is not None and outer != end):
             raise NotPlainError("another version, or another length")
         return end
 
@@ -254,21 +255,16 @@ class _Reader:
     def skip(self) -> None:
         """Skip an object of a known class."""
         (size,) = self.cursor.take(_REFERENCE)
-        self.cursor.bytes(_counted(size))
+        self.cursor.skip(self.cursor.at + _counted(size))
 
     def named(self) -> tuple[str, str]:
         """Read a TNamed: name and title."""
-        end = self.begin(1)
-        self.base()
+        end = self.cursor.at + _REFERENCE.size
+        size, version, _, _, bits = self.cursor.take(_NAMED)
+        _require(version == 1 and not bits & _REFERENCED)
         name, title = self.cursor.text(), self.cursor.text()
-        self.end(end)
+        self.end(end + _counted(size))
         return name, title
-
-    def base(self) -> None:
-        """Read a TObject."""
-        _, _, bits = self.cursor.take(_OBJECT)
-        if bits & _REFERENCED:
-            self.cursor.bytes(2)
 
     def features(self) -> None:
         """Read a TIOFeatures, and require that it changes nothing about baskets."""
@@ -279,10 +275,8 @@ class _Reader:
 
     def list(self) -> int:
         """Begin a TObjArray; return its number of objects."""
-        self.begin(3)
-        self.base()
-        self.cursor.text()
-        number, _ = self.cursor.take(_LIST)
+        size, version, _, _, bits, name, number, _ = self.cursor.take(_LIST)
+        _require(version == 3 and not bits & _REFERENCED and not name and _counted(size) > 0)
         return int(number)
 
     def object(self) -> tuple[str, int, int]:
@@ -291,8 +285,8 @@ class _Reader:
         size, tag = self.cursor.take(_POINTER)
         if tag == _NEW_CLASS:
             stop = self.cursor.data.index(b"\0", self.cursor.at)
-            kind = self.cursor.bytes(stop - self.cursor.at).decode()
-            self.cursor.bytes(1)
+            kind = self.cursor.data[self.cursor.at : stop].decode()
+            self.cursor.skip(stop + 1)
             self.classes[start + _REFERENCE.size + self.key + _SHIFT] = kind
         elif tag & _KNOWN_CLASS:
             kind = self.classes[tag & ~_KNOWN_CLASS]
@@ -303,9 +297,19 @@ class _Reader:
 
     def array(self, dtype: np.dtype[Any], length: int) -> Array:
         """Read an array after the byte that says whether there is one."""
-        self.cursor.bytes(1)
-        data = self.cursor.bytes(length * dtype.itemsize)
-        return np.frombuffer(data, dtype).astype(f"i{dtype.itemsize}")
+        start = self.cursor.at + 1
+        self.cursor.skip(start + length * dtype.itemsize)
+        return np.frombuffer(self.cursor.data, dtype, length, start)
+
+
+def _native(integers: Array) -> Array:
+    """Return integers in the machine's byte order, without the bytes that they were read from."""
+    return integers.astype(integers.dtype.newbyteorder("="))
+
+
+def _require(usual: bool) -> None:
+    if not usual:
+        raise NotPlainError("another version, or an object that is referred to or named")
 
 
 def _counted(size: int) -> int:
