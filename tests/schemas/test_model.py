@@ -181,7 +181,7 @@ histograms:
 
 @pytest.mark.parametrize(
     ("text", "model", "expected"),
-    [(SKIM, SkimConfig, "1dabcfeac5c5be67"), (HISTO, HistoConfig, "f7688f9233818f23")],
+    [(SKIM, SkimConfig, "adb8a59bf0720f32"), (HISTO, HistoConfig, "905664becd75cced")],
     ids=["skim", "histo"],
 )
 def test_configurations_keep_the_hash_that_datasets_have(
