@@ -127,6 +127,7 @@ def run(
       2    the command, its configuration or its output does not do
       130  interrupted (143: terminated); the same command again goes on
     """
+    from runtime.memory import reuse_memory
     from runtime.startup import collect_garbage
     from schemas.skim_config import load_skim_config
     from schemas.tally import step
@@ -137,6 +138,7 @@ def run(
     from skim.run import run as run_skim
 
     where = parse_scheduler(scheduler, workers)
+    reuse_memory()
     collect_garbage()
     with profiled(profile):
         with step("plan"):
