@@ -20,6 +20,8 @@ _STATISTICS = 2  # depth that is left in the statistics of a page, the only ones
 
 def unsigned(number: int) -> bytes:
     """Return a number in groups of seven bits, the lowest first."""
+    if number <= 127:  # as most are
+        return bytes((number,))
     groups = bytearray()
     while number > 127:
         groups.append(number & 127 | 128)

@@ -26,6 +26,7 @@ Each column has one data page in a row group, see `skim.parquet_page`.
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
@@ -179,8 +180,12 @@ def _row_group(chunks: list[_Chunk], rows: int, position: int) -> Value:
 
 def _footer(schema: pa.Schema, groups: list[Value], rows: int) -> bytes:
     """Return the footer of a file that Arrow writes without rows, with these row groups."""
+    fields = _fields_without_rows(schema) | {3: i64(rows), 4: sequence(groups)}
+    return record(*sorted(fields.items()))[1]
+
+
+@functools.lru_cache(maxsize=1)  # the partitions of a run have one schema, and this takes 2.5 ms
+def _fields_without_rows(schema: pa.Schema) -> dict[int, Value]:
     empty = parquet_bytes(schema.empty_table())
     length = int.from_bytes(empty[-8:-4], "little")
-    fields = fields_of(empty[-8 - length : -8])
-    fields |= {3: i64(rows), 4: sequence(groups)}
-    return record(*sorted(fields.items()))[1]
+    return fields_of(empty[-8 - length : -8])
