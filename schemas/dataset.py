@@ -270,5 +270,5 @@ def open_dataset(path: str | Path) -> Dataset:
     where = join(text, MANIFEST)
     content = read_bytes(where, MAX_BYTES)
     if content is None:
-        raise missing(text, "dataset")
+        raise missing(text, "dataset", MANIFEST)
     return Dataset(text if is_url(text) else str(Path(text)), parse_manifest(content, where))

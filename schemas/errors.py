@@ -155,6 +155,11 @@ class RemoteError(InputError):
 class DatasetError(L1SkimError, ValueError):
     """A dataset cannot be read, or its parts contradict each other."""
 
+    @classmethod
+    def damaged(cls, where: str, problem: object) -> DatasetError:
+        """Return the error of a file that is not as it was written, with what to do."""
+        return cls(f"{where} is damaged: {problem}; copy it again, or make the dataset again")
+
 
 class RunError(L1SkimError, RuntimeError):
     """The work itself failed: partitions that raised, workers that were lost."""

@@ -127,7 +127,7 @@ def read_flat(
             if collection not in flat.offsets:
                 flat.offsets[collection] = find_offsets(levels)
         except (LevelsError, _DamagedError) as error:
-            raise DatasetError(f"{where} is damaged: {error}") from error
+            raise DatasetError.damaged(where, error) from error
         flat.values[name] = _join(read, where)
         events = len(flat.offsets[collection]) - 1
         if events != metadata.num_rows:

@@ -68,5 +68,5 @@ class PackedCodes:
                 for file, (start, stop) in zip(self._files, pairwise(self._starts), strict=True)
             ]
         except (pa.ArrowException, OSError) as error:
-            raise DatasetError(f"{self._where} is damaged: {error}") from error
+            raise DatasetError.damaged(self._where, error) from error
         return parts[0] if len(parts) == 1 else np.concatenate(parts)

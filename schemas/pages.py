@@ -116,7 +116,7 @@ def check_footer(file: Any, footer: str, path: str) -> bytes:
     """
     tail = _read_tail(file, path)
     if digest(tail) != footer:
-        raise DatasetError(f"{path}: is damaged: its footer is not as it was written")
+        raise DatasetError.damaged(f"{path}: the file", "its footer is not as it was written")
     return tail
 
 
@@ -251,7 +251,7 @@ def check_pages(
         pages: list[Page] = []
         problem = _check_chunk(file, chunk, pages)
         if problem:
-            raise DatasetError(f"{path}: column {shown_column(name)} is damaged: {problem}")
+            raise DatasetError.damaged(f"{path}: column {shown_column(name)}", problem)
         found[name].append(pages)
     return found
 

@@ -127,11 +127,14 @@ def _walk(server: Server, root: str, folder: str) -> Iterator[str]:
             yield f"{folder}{name}"
 
 
-def missing(path: str, kind: str) -> UsageError:
-    """Make the error for a folder that is not there or not a dataset."""
+def missing(path: str, kind: str, mark: str = "") -> UsageError:
+    """Make the error for what is not there, or a folder without the file that marks its kind."""
     local = Path(path)
     if is_url(path) or local.exists():
-        return UsageError(f"{path!r} is not a {kind}: it has no manifest.json")
+        return UsageError(f"{path!r} is not a {kind}: it has no {mark}")
     parent = local.absolute().parent
-    known = [entry.name for entry in parent.iterdir()] if parent.is_dir() else []
-    return UsageError(f"no {kind} {path!r}; {nearest(local.name, known)}")
+    if not parent.is_dir():
+        return UsageError(f"no {kind} {path!r}: there is no folder {str(parent)!r}")
+    known = [entry.name for entry in parent.iterdir() if (entry / mark).exists()]
+    hint = nearest(local.name, known) if known else f"{str(parent)!r} holds none"
+    return UsageError(f"no {kind} {path!r}; {hint}")

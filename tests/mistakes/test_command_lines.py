@@ -37,6 +37,8 @@ INPUTS = {
     "dataset missing": ("histo run histo.yaml mode -o o.root", "no dataset 'mode'; did you mean"),
     "dataset of list missing": ("histo list histo.yaml mode", "did you mean 'made'?"),
     "dataset of info missing": ("skim info mad", "no dataset 'mad'; did you mean 'made'?"),
+    "dataset where there is none": ("skim info ntuples/made", "no dataset 'ntuples/made'; '"),
+    "dataset in a missing folder": ("skim info no/made", "'no/made': there is no folder '"),
     "folder that is no dataset": ("skim info ntuples", "'ntuples' is not a dataset: it has no"),
     "file that is no dataset": ("histo run histo.yaml histo.yaml -o o.root", "is not a dataset"),
     "ntuple missing": ("skim inspect ntuple", "no file 'ntuple'; did you mean 'ntuples'?"),
