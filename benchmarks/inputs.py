@@ -79,10 +79,12 @@ class Inputs:
             made.rename(folder)
         return folder
 
-    def skim(self, name: str, config: Path, ntuples: Path, *options: str) -> Contender:
+    def skim(
+        self, name: str, config: Path, ntuples: Path, *options: str, files: str = "*.root"
+    ) -> Contender:
         """Return the command that makes a dataset from nothing; its output is `dataset` of name."""
         output = self.dataset(name)
-        files = f"{SAMPLE}={ntuples}/*.root"
+        files = f"{SAMPLE}={ntuples}/{files}"
         command = ["skim", "run", str(config), "--files", files, "-o", str(output), *options]
         return Contender(command, (output,))
 

@@ -166,11 +166,13 @@ def cores() -> float:
     return 2 * alone / together(2)
 
 
-def side_by_side(contenders: Mapping[str, Contender], rounds: int) -> dict[str, Usage]:
+def side_by_side(
+    contenders: Mapping[str, Contender], rounds: int, *, warm: bool = False
+) -> dict[str, Usage]:
     """Measure commands in turns, A B C A B C ..., so that a slow spell of the machine hits all.
 
-    Before the first round each runs once without being measured: files are in the page cache then,
-    for everyone.
+    Before the first round each runs once without being measured, unless all files are ``warm``:
+    they are in the page cache then, for everyone.
 
     Returns
     -------
@@ -178,10 +180,10 @@ def side_by_side(contenders: Mapping[str, Contender], rounds: int) -> dict[str, 
         Medians over the rounds, by name.
     """
     runs: dict[str, list[Usage]] = {name: [] for name in contenders}
-    for number in range(rounds + 1):
+    for number in range(rounds if warm else rounds + 1):
         for name, contender in contenders.items():
             usage, _ = run(contender)
-            if number:
+            if warm or number:
                 runs[name].append(usage)
     return {name: median(found) for name, found in runs.items()}
 

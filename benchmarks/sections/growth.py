@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from benchmarks.inputs import EG_SKIM, RATES, Inputs, free_space, histo, remove
-from benchmarks.measure import Contender, Usage, median, run
+from benchmarks.measure import Contender, Usage, side_by_side
 from benchmarks.report import Section, Table, at_most, megabytes, seconds
 from benchmarks.sections import Settings
+
+ROUNDS = 3
+"""Of the largest, one takes 40 s."""
+
+START = 0
+"""Stands among the numbers of copies for the command of one event."""
 
 SPACE_PER_EVENT = 300
 """Bytes of dataset to have free for each event before skimming many; 230 are needed."""
@@ -15,29 +23,25 @@ def measure(settings: Settings) -> Section:
     """Measure both stages at three sizes, the second on what the first made."""
     inputs = settings.inputs
     sizes = [1, *settings.copies]
-    stages: dict[str, dict[int, Usage]] = {"skim run": {}, "histo run, 56 rates": {}}
-    start = {
+    _require_space(inputs, sum(sizes))
+    names = {copies: f"growth-x{copies}" for copies in sizes}
+    stages = {
         "skim run": _times(
-            inputs.skim("one", EG_SKIM, inputs.ntuples(), "--events", "1"), settings.rounds
+            inputs.skim("one", EG_SKIM, inputs.ntuples(), "--events", "1", files="*_0.root"),
+            {c: inputs.skim(name, EG_SKIM, inputs.ntuples(c)) for c, name in names.items()},
         ),
         "histo run, 56 rates": _times(
             histo(RATES, inputs.eg_dataset(), inputs.work / "one.root", "--events", "1"),
-            settings.rounds,
+            {
+                c: histo(RATES, inputs.dataset(name), inputs.work / "growth.root")
+                for c, name in names.items()
+            },
         ),
     }
-    for copies in sizes:
-        _require_space(inputs, copies)
-        name = f"growth-x{copies}"
-        rounds = settings.rounds if copies < settings.copies[1] else 1
-        stages["skim run"][copies] = _times(
-            inputs.skim(name, EG_SKIM, inputs.ntuples(copies)), rounds
-        )
-        rates = histo(RATES, inputs.dataset(name), inputs.work / "growth.root")
-        stages["histo run, 56 rates"][copies] = _times(rates, rounds)
-        remove([inputs.dataset(name)])
+    remove([inputs.dataset(name) for name in names.values()])
     rows, promises = [], []
     for stage, found in stages.items():
-        first = start[stage].seconds
+        first = found.pop(START).seconds
         each = {c: (u.seconds - first) / (c * inputs.events) for c, u in found.items()}
         rows += [
             [
@@ -71,15 +75,19 @@ def measure(settings: Settings) -> Section:
         "Growth",
         [
             "The sample's four files, and the same under more names. Time an event is without "
-            "start-up, that of the command for one event."
+            "start-up, that of the command for one event of one file: to open files is work that "
+            "grows with them."
         ],
         [Table(["", "seconds", "processor s", "microseconds an event", "peak memory"], rows)],
         promises,
     )  # fmt: skip
 
 
-def _times(contender: Contender, rounds: int) -> Usage:
-    return median([run(contender)[0] for _ in range(rounds)])
+def _times(start: Contender, contenders: Mapping[int, Contender]) -> dict[int, Usage]:
+    """Measure the start, and each number of copies, in turns: they differ by little an event."""
+    named = {str(copies): contender for copies, contender in contenders.items()}
+    found = side_by_side({str(START): start, **named}, ROUNDS, warm=True)
+    return {int(copies): usage for copies, usage in found.items()}
 
 
 def _require_space(inputs: Inputs, copies: int) -> None:
