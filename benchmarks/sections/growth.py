@@ -15,6 +15,9 @@ ROUNDS = 3
 START = 0
 """Stands among the numbers of copies for the command of one event."""
 
+PROCESSES = -1
+"""Stands there for the largest number, skimmed in processes."""
+
 SPACE_PER_EVENT = 300
 """Bytes of dataset to have free for each event before skimming many; 230 are needed."""
 
@@ -23,12 +26,16 @@ def measure(settings: Settings) -> Section:
     """Measure both stages at three sizes, the second on what the first made."""
     inputs = settings.inputs
     sizes = [1, *settings.copies]
-    _require_space(inputs, sum(sizes))
+    small, middle, large = sizes
+    _require_space(inputs, sum(sizes) + large)
     names = {copies: f"growth-x{copies}" for copies in sizes}
+    skims = {c: inputs.skim(name, EG_SKIM, inputs.ntuples(c)) for c, name in names.items()}
+    skims[PROCESSES] = inputs.skim(
+        "growth-processes", EG_SKIM, inputs.ntuples(large), "--scheduler", "processes"
+    )
     stages = {
         "skim run": _times(
-            inputs.skim("one", EG_SKIM, inputs.ntuples(), "--events", "1", files="*_0.root"),
-            {c: inputs.skim(name, EG_SKIM, inputs.ntuples(c)) for c, name in names.items()},
+            inputs.skim("one", EG_SKIM, inputs.ntuples(), "--events", "1", files="*_0.root"), skims
         ),
         "histo run, 56 rates": _times(
             histo(RATES, inputs.eg_dataset(), inputs.work / "one.root", "--events", "1"),
@@ -38,7 +45,9 @@ def measure(settings: Settings) -> Section:
             },
         ),
     }
-    remove([inputs.dataset(name) for name in names.values()])
+    remove([inputs.dataset(name) for name in (*names.values(), "growth-processes")])
+    in_processes = stages["skim run"].pop(PROCESSES)
+    in_threads = stages["skim run"][large]
     rows, promises = [], []
     for stage, found in stages.items():
         first = found.pop(START).seconds
@@ -50,7 +59,6 @@ def measure(settings: Settings) -> Section:
             ]
             for copies, usage in found.items()
         ]  # fmt: skip
-        small, middle, large = sizes
         command = stage.partition(",")[0]
         sizes_of = {copies: f"{copies * inputs.events:,}" for copies in sizes}
         memory = found[large].memory / found[middle].memory
@@ -80,6 +88,14 @@ def measure(settings: Settings) -> Section:
         ],
         [Table(["", "seconds", "processor s", "microseconds an event", "peak memory"], rows)],
         promises,
+        [
+            f"In processes, `--scheduler processes`, the largest skim takes "
+            f"{seconds(in_processes.seconds)} s, and {seconds(in_processes.processor)} s of "
+            f"processor time. Threads wait for Python's lock, which each of two holds for a "
+            f"quarter of the time; workers that are processes have their own, and take a second to "
+            f"start. So threads take {in_threads.seconds / in_processes.seconds:.2f} times as long "
+            "here, and would take longer on more cores."
+        ],
     )  # fmt: skip
 
 
