@@ -100,7 +100,7 @@ def _peers(label: str, ntuples: Path, branches: Path, settings: Settings) -> _Co
                 for name, (module, output) in peers.items()
             },
         },
-        settings.rounds,
+        2 * settings.rounds + 1,
     )
     compared = sum(
         require_same_columns(inputs.dataset("skimmed"), output) for _, output in peers.values()
