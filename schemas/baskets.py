@@ -239,7 +239,7 @@ def _decompress(method: bytes, block: memoryview, size: int) -> Any:
 
 
 def _lzma(block: memoryview, size: int) -> bytes:
-    """Decompress by what Python has, 7 % faster than cramjam, and 25 % from liblzma 5.6 on."""
+    """Decompress by what Python has: 7 % faster than cramjam, and 25 % with liblzma 5.8."""
     decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ)
     made = decompressor.decompress(block, size + 1)  # one more, or the checksum would not be read
     if not decompressor.eof:

@@ -9,9 +9,6 @@ from benchmarks.measure import Contender, Usage, side_by_side
 from benchmarks.report import Section, Table, at_most, megabytes, seconds
 from benchmarks.sections import Settings
 
-ROUNDS = 3
-"""Of the largest, one takes 40 s."""
-
 START = 0
 """Stands among the numbers of copies for the command of one event."""
 
@@ -35,7 +32,9 @@ def measure(settings: Settings) -> Section:
     )
     stages = {
         "skim run": _times(
-            inputs.skim("one", EG_SKIM, inputs.ntuples(), "--events", "1", files="*_0.root"), skims
+            inputs.skim("one", EG_SKIM, inputs.ntuples(), "--events", "1", files="*_0.root"),
+            skims,
+            settings.rounds,
         ),
         "histo run, 56 rates": _times(
             histo(RATES, inputs.eg_dataset(), inputs.work / "one.root", "--events", "1"),
@@ -43,6 +42,7 @@ def measure(settings: Settings) -> Section:
                 c: histo(RATES, inputs.dataset(name), inputs.work / "growth.root")
                 for c, name in names.items()
             },
+            settings.rounds,
         ),
     }
     remove([inputs.dataset(name) for name in (*names.values(), "growth-processes")])
@@ -91,18 +91,16 @@ def measure(settings: Settings) -> Section:
         [
             f"In processes, `--scheduler processes`, the largest skim takes "
             f"{seconds(in_processes.seconds)} s, and {seconds(in_processes.processor)} s of "
-            f"processor time. Threads wait for Python's lock, which each of two holds for a "
-            f"quarter of the time; workers that are processes have their own, and take a second to "
-            f"start. So threads take {in_threads.seconds / in_processes.seconds:.2f} times as long "
-            "here, and would take longer on more cores."
+            f"processor time; in threads, which share Python's lock, it takes "
+            f"{in_threads.seconds / in_processes.seconds:.2f} times as long."
         ],
     )  # fmt: skip
 
 
-def _times(start: Contender, contenders: Mapping[int, Contender]) -> dict[int, Usage]:
+def _times(start: Contender, contenders: Mapping[int, Contender], rounds: int) -> dict[int, Usage]:
     """Measure the start, and each number of copies, in turns: they differ by little an event."""
     named = {str(copies): contender for copies, contender in contenders.items()}
-    found = side_by_side({str(START): start, **named}, ROUNDS, warm=True)
+    found = side_by_side({str(START): start, **named}, rounds, warm=True)
     return {int(copies): usage for copies, usage in found.items()}
 
 
