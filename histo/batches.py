@@ -8,8 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from histo.book import extent
-from schemas.axes import Axis
+from schemas.axes import Axis, cells
 from schemas.expressions import Node
 
 
@@ -58,7 +57,7 @@ class Booking(Struct, frozen=True):
     @property
     def shape(self) -> tuple[int, ...]:
         """Number of bins of each axis, flow bins included."""
-        return tuple(extent(axis) for axis in self.axes)
+        return tuple(map(cells, self.axes))
 
     def nodes(self) -> list[Node]:
         """Return everything that is computed for it."""

@@ -1,15 +1,23 @@
-"""Axes of the configuration to axes of boost-histogram."""
+"""Axes of the configuration: as boost-histogram has them, and which bin a value is in."""
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
-import boost_histogram as bh
 import numpy as np
 from numpy.typing import NDArray
 
 from histo.edges import Edges
-from schemas.axes import Axis, BooleanAxis, CategoryAxis, IntegerAxis, RegularAxis, VariableAxis
+from schemas.axes import (
+    Axis,
+    BooleanAxis,
+    CategoryAxis,
+    IntegerAxis,
+    RegularAxis,
+    VariableAxis,
+    cells,
+)
 from schemas.events import Array
 
 INT32 = np.iinfo(np.int32)
@@ -17,6 +25,8 @@ INT32 = np.iinfo(np.int32)
 
 def make_axis(axis: Axis) -> Any:
     """Return the boost-histogram axis; its flow bins are always there."""
+    import boost_histogram as bh
+
     match axis:
         case VariableAxis():
             return bh.axis.Variable(axis.edges)
@@ -30,20 +40,6 @@ def make_axis(axis: Axis) -> Any:
     return bh.axis.Regular(axis.bins, axis.start, axis.stop, transform=transform)
 
 
-def extent(axis: Axis) -> int:
-    """Return the number of bins of the boost-histogram axis, flow bins included."""
-    match axis:
-        case VariableAxis():
-            return len(axis.edges) + 1
-        case IntegerAxis():
-            return axis.stop - axis.start + 2
-        case CategoryAxis():
-            return len(axis.categories) + 1
-        case BooleanAxis():
-            return 2
-    return axis.bins + 2
-
-
 class Binning:
     """The bins of an axis of the configuration, as boost-histogram has them.
 
@@ -54,8 +50,6 @@ class Binning:
 
     Attributes
     ----------
-    made
-        The axis of boost-histogram.
     size
         Number of bins, flow bins included.
     first
@@ -64,21 +58,31 @@ class Binning:
 
     def __init__(self, axis: Axis) -> None:
         self.axis = axis
-        self.made = make_axis(axis)
-        self.size = extent(axis)
-        self.edges = Edges(self.made.edges) if isinstance(axis, VariableAxis) else None
-        self.first = int(self.made.traits.underflow and self.edges is None)
+        self.size = cells(axis)
+        edges = np.asarray(axis.edges, np.float64) if isinstance(axis, VariableAxis) else None
+        self.edges = None if edges is None else Edges(edges)
+        self.first = int(axis.kind in ("regular", "log", "integer"))
 
     def index(self, values: Array) -> NDArray[np.integer[Any]]:
         """Return the bin of each value, the underflow bin being ``-first``."""
         if self.edges is not None:
             return self.edges.reached(values)
-        if isinstance(self.axis, CategoryAxis):
-            return _find(self.axis.categories, values)
+        match self.axis:
+            case CategoryAxis():
+                return _find(self.axis.categories, values)
+            case IntegerAxis():
+                return fillable(values, self.axis) - np.int32(self.axis.start)
+            case BooleanAxis():
+                return values.astype(np.int32)
         if self.axis.kind == "regular":
             return _regular(self.axis, values)
-        index: NDArray[np.int32] = self.made.index(fillable(values, self.axis))
+        index: NDArray[np.int32] = self._made.index(values)
         return index
+
+    @cached_property
+    def _made(self) -> Any:
+        """The axis of boost-histogram, for its logarithm."""
+        return make_axis(self.axis)
 
 
 def _regular(axis: RegularAxis, values: Array) -> NDArray[np.int32]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from histo.result import FilledHistogram, HistogramFile, axis_categories
+from histo.axis_bins import AxisBins
+from histo.result import FilledHistogram, HistogramFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -128,11 +129,10 @@ def _compare(
         yield from _compare_bins(a, "variances", a.variances(), b.variances(), rtol)
 
 
-def _same_axis(a: Any, b: Any) -> bool:
-    labels = axis_categories(a), axis_categories(b)
-    if a.size != b.size or labels[0] != labels[1]:
+def _same_axis(a: AxisBins, b: AxisBins) -> bool:
+    if a.size != b.size or a.categories != b.categories:
         return False
-    if labels[0] is not None:
+    if a.categories is not None:
         return True
     tolerance = _EDGE_TOLERANCE * float(np.min(np.diff(a.edges)))
     return bool(np.allclose(a.edges, b.edges, rtol=_EDGE_TOLERANCE, atol=tolerance))
@@ -179,19 +179,19 @@ def _compare_bins(
     )
 
 
-def _describe(axis: Any) -> str:
-    if (categories := axis_categories(axis)) is not None:
-        return f"categories {', '.join(categories)}"
-    kind = "bins" if np.allclose(np.diff(axis.edges), axis.widths[:1]) else "variable bins"
+def _describe(axis: AxisBins) -> str:
+    if axis.categories is not None:
+        return f"categories {', '.join(axis.categories)}"
+    widths = np.diff(axis.edges)
+    kind = "bins" if np.allclose(widths, widths[:1]) else "variable bins"
     return f"{axis.size} {kind} in [{axis.edges[0]:.12g}, {axis.edges[-1]:.12g})"
 
 
-def _describe_bin(axis: Any, number: int, name: str) -> str:
+def _describe_bin(axis: AxisBins, number: int, name: str) -> str:
     """Name a bin, counting from the underflow at 0."""
-    categories = axis_categories(axis)
-    if categories is not None:
-        inside = 0 < number <= len(categories)
-        return f"{name} = {categories[number - 1]!r}" if inside else f"{name} in no category"
+    if axis.categories is not None:
+        inside = 0 < number <= len(axis.categories)
+        return f"{name} = {axis.categories[number - 1]!r}" if inside else f"{name} in no category"
     if number == 0:
         return f"{name} < {axis.edges[0]:.6g}"
     if number > axis.size:

@@ -71,7 +71,7 @@ def efficiency(
     lower, upper = clopper_pearson_interval(numerator, denominator, coverage)
     empty = denominator == 0
     return Efficiency(
-        edges=np.asarray(total.axes[0].edges),
+        edges=total.axes[0].edges,
         values=values,
         lower=np.where(empty, np.nan, lower),
         upper=np.where(empty, np.nan, upper),

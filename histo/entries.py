@@ -10,6 +10,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from histo.atoms import combine, find_atoms
+from histo.axis_bins import bins_of
 from histo.batches import Batch, Booking
 from histo.book import Binning
 from histo.cells import Cells, bins, cell_type
@@ -178,7 +179,7 @@ class Finder:
         known = (node.key, id(axis))
         if known not in self._reached:
             values = self._compute(node)
-            edges = Edges(self._binning(axis).made.edges[:-1])
+            edges = Edges(bins_of(axis).edges[:-1])
             if isinstance(values, Coded):
                 reached = _reached(edges, values.values)
                 self._reached[known] = values.codes.look_up(reached)

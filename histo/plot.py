@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from histo.result import FilledHistogram, axis_categories
+from histo.result import FilledHistogram
 from histo.tlatex import to_mathtext
 from runtime.files import replace_file
 from schemas.errors import UsageError
@@ -195,9 +195,8 @@ def _draw_map(figure: Figure, axes: Axes, histogram: FilledHistogram, label: str
 def _name_bins(axes: Axes, histogram: FilledHistogram, which: str, position: int) -> None:
     getattr(axes, f"set_{which}label")(mathtext(histogram.labels[position]))
     axis = histogram.axes[position]
-    categories = axis_categories(axis)
-    if categories is not None:
-        shown = [mathtext(category) for category in categories]
+    if axis.categories is not None:
+        shown = [mathtext(category) for category in axis.categories]
         getattr(axes, f"set_{which}ticks")(axis.centers, shown)
         axes.tick_params(axis=which, which="minor", length=0)  # type: ignore[arg-type]  # "x" or "y"
 

@@ -10,14 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import boost_histogram as bh
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
+from histo.axis_bins import AxisBins, bins_of_made
+from histo.book import make_axis
+from schemas.axes import Axis
 from schemas.errors import UsageError
+
+if TYPE_CHECKING:
+    import boost_histogram as bh
 
 
 class Bins(Struct, frozen=True, eq=False):
@@ -28,25 +33,31 @@ class Bins(Struct, frozen=True, eq=False):
 
     Attributes
     ----------
+    configured
+        The axes, as the configuration has them.
     axes
-        Of boost-histogram, several histograms may share them.
+        Their bins; several histograms may share them.
     values
         Contents with the flow bins that the axes have: int64 counts, or float64 sums of weights.
     squares
         Sums of squared weights; None for counts.
     """
 
-    axes: tuple[Any, ...]
+    configured: tuple[Axis, ...]
+    axes: tuple[AxisBins, ...]
     values: npt.NDArray[Any]
     squares: npt.NDArray[np.float64] | None = None
 
     def to_histogram(self) -> bh.Histogram[Any]:
         """Return a histogram of ``Int64`` or ``Weight`` storage."""
+        import boost_histogram as bh
+
+        axes = [make_axis(axis) for axis in self.configured]
         if self.squares is None:
-            counts = bh.Histogram(*self.axes, storage=bh.storage.Int64())
+            counts = bh.Histogram(*axes, storage=bh.storage.Int64())
             counts.view(flow=True)[...] = self.values
             return counts
-        sums = bh.Histogram(*self.axes, storage=bh.storage.Weight())
+        sums = bh.Histogram(*axes, storage=bh.storage.Weight())
         view = sums.view(flow=True)
         view["value"], view["variance"] = self.values, self.squares
         return sums
@@ -79,7 +90,7 @@ class FilledHistogram(Struct, frozen=True, eq=False, dict=True):
                 f"histogram {self.name!r} needs one label an axis ({len(self.axes)}), "
                 f"got {len(self.labels)}: {', '.join(self.labels)}"
             )
-        if isinstance(self.filled, bh.Histogram) and self.filled.kind != "COUNT":
+        if not isinstance(self.filled, Bins) and self.filled.kind != "COUNT":
             raise UsageError(
                 f"histogram {self.name!r} must hold counts or sums of weights, "
                 f"got the profile storage {self.filled.storage_type.__name__}"
@@ -94,22 +105,26 @@ class FilledHistogram(Struct, frozen=True, eq=False, dict=True):
 
     __hash__ = None  # type: ignore[assignment]  # bins can be changed
 
-    @property
-    def axes(self) -> tuple[Any, ...]:
-        """The axes, of boost-histogram."""
-        return tuple(self.filled.axes)
+    @cached_property
+    def axes(self) -> tuple[AxisBins, ...]:
+        """The bins of each axis."""
+        if isinstance(self.filled, Bins):
+            return self.filled.axes
+        return tuple(map(bins_of_made, self.filled.axes))
 
     @cached_property
     def contents(self) -> bh.Histogram[Any]:
         """The bins as a histogram object."""
-        return self.filled if isinstance(self.filled, bh.Histogram) else self.filled.to_histogram()
+        return self.filled.to_histogram() if isinstance(self.filled, Bins) else self.filled
 
     @property
     def weighted(self) -> bool:
         """Whether variances are kept apart from the contents."""
         if isinstance(self.filled, Bins):
             return self.filled.squares is not None
-        return issubclass(self.filled.storage_type, bh.storage.Weight)
+        from boost_histogram.storage import Weight
+
+        return issubclass(self.filled.storage_type, Weight)
 
     def values(self) -> npt.NDArray[Any]:
         """Return the bin contents, ``(n + 2)`` an axis: underflow first, overflow last."""
@@ -150,19 +165,12 @@ class HistogramFile(Struct, frozen=True):
                 raise UsageError(f"histogram {histogram.name!r} is filed under {key!r}")
 
 
-def axis_categories(axis: Any) -> tuple[str, ...] | None:
-    """Return the bin labels of a category axis, and None for an axis with numeric edges."""
-    if isinstance(axis, bh.axis.StrCategory | bh.axis.IntCategory):
-        return tuple(str(category) for category in axis)
-    return None
-
-
-def _with_both_flow_bins(axes: Sequence[Any], bins: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _with_both_flow_bins(axes: Sequence[AxisBins], bins: npt.NDArray[Any]) -> npt.NDArray[Any]:
     shape = tuple(axis.size + 2 for axis in axes)
     if bins.shape == shape:
         return bins
     padded = np.zeros(shape, dtype=bins.dtype)
-    starts = [0 if axis.traits.underflow else 1 for axis in axes]
+    starts = [0 if axis.underflow else 1 for axis in axes]
     place = tuple(
         slice(start, start + length) for start, length in zip(starts, bins.shape, strict=True)
     )

@@ -9,14 +9,13 @@ from __future__ import annotations
 import itertools
 import struct
 from collections.abc import Sequence
-from typing import Any
 
-import boost_histogram as bh
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from histo.result import FilledHistogram, axis_categories
+from histo.axis_bins import AxisBins
+from histo.result import FilledHistogram
 from histo.root_file import to_text
 
 Floats = NDArray[np.float64]
@@ -75,35 +74,29 @@ _AFTER_SQUARES = (  # option, functions, buffer, kind of errors, treatment of fl
 )
 
 
-def axis_object(name: str, axis: Any, title: str) -> bytes:
-    """Return the TAxis of a boost-histogram axis.
-
-    Integer and boolean axes become regular ones, transformed axes variable ones with the same
-    edges, categories bins of width one that carry the category as their label.
+def axis_object(name: str, axis: AxisBins, title: str) -> bytes:
+    """Return the TAxis of an axis; categories become bins of width one with labels.
 
     Parameters
     ----------
     name
         ``xaxis``, ``yaxis`` or ``zaxis``.
     axis
-        Any boost-histogram axis.
+        Its bins.
     title
         Axis title in TLatex.
     """
-    edges = np.asarray(axis.edges, np.float64)
-    regular = isinstance(axis, bh.axis.Regular) and axis.transform is None
-    variable = isinstance(axis, bh.axis.Variable | bh.axis.Regular) and not regular
     labels = struct.pack(">I", 0)
-    if (categories := axis_categories(axis)) is not None:
-        numbered = [string_object(text, number) for number, text in enumerate(categories, 1)]
+    if axis.categories is not None:
+        numbered = [string_object(text, number) for number, text in enumerate(axis.categories, 1)]
         items = [_pointed("TObjString", item) for item in numbered]
         labels = _pointed("THashList", _list(_NO_BITS, items))
     return _object(
         10,
         _named(name, title, _ON_HEAP),
         _AXIS_ATTRIBUTES,
-        struct.pack(">idd", axis.size, edges[0], edges[-1]),
-        _array(edges if variable else edges[:0]),
+        struct.pack(">idd", axis.size, axis.edges[0], axis.edges[-1]),
+        _array(axis.edges if axis.kind == "variable" else axis.edges[:0]),
         struct.pack(">iiH?", 0, 0, 0, False),  # range shown, bits, no time
         to_text(""),
         labels,
@@ -127,16 +120,15 @@ class Frame(Struct, frozen=True):
     squares: tuple[Floats, ...]
 
 
-_BLANK = axis_object("yaxis", bh.axis.Regular(1, 0, 1), "")
+_BLANK = axis_object("yaxis", AxisBins(np.array([0.0, 1.0])), "")
 
 
-def make_frame(axes: Sequence[Any], labels: Sequence[str]) -> Frame:
+def make_frame(axes: Sequence[AxisBins], labels: Sequence[str]) -> Frame:
     """Prepare the axes of histograms, one to three of them."""
     named = zip("xyz", axes, labels, strict=False)
     objects = [axis_object(f"{letter}axis", axis, label) for letter, axis, label in named]
     objects += [_BLANK] * (3 - len(objects))
-    # not axis.centers, which for a transformed axis are those of the transformed bins
-    centers = tuple((axis.edges[1:] + axis.edges[:-1]) / 2 for axis in axes)
+    centers = tuple(axis.centers for axis in axes)
     return Frame(b"".join(objects), centers, tuple(c**2 for c in centers))
 
 

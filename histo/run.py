@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 
+from histo.axis_bins import AxisBins, bins_of
 from histo.batches import Booking
-from histo.book import make_axis
 from histo.fill import Contents, Filled, fill, merge
 from histo.plan import Plan, make_plan
 from histo.rates import COLLISION_RATE, cumulative
@@ -131,13 +130,13 @@ def _no_events(schema: EventSchema, plan: Plan) -> Events:
 def _histograms(plan: Plan, filled: Filled, events_read: int) -> Iterator[FilledHistogram]:
     """Make the histograms of what was filled."""
     axes = {id(axis): axis for booking in plan.bookings for axis in booking.axes}
-    made = {key: make_axis(axis) for key, axis in axes.items()}
+    found = {key: bins_of(axis) for key, axis in axes.items()}
     for booking, contents in zip(plan.bookings, filled.contents(plan), strict=True):
-        yield _histogram(booking, [made[id(axis)] for axis in booking.axes], contents, events_read)
+        yield _histogram(booking, [found[id(axis)] for axis in booking.axes], contents, events_read)
 
 
 def _histogram(
-    booking: Booking, axes: Sequence[Any], contents: Contents, events_read: int
+    booking: Booking, axes: Sequence[AxisBins], contents: Contents, events_read: int
 ) -> FilledHistogram:
     """Make a histogram of its contents."""
     values, variances = contents
@@ -148,6 +147,5 @@ def _histogram(
         scale = COLLISION_RATE / events_read if events_read else 0.0
         variances = (values if variances is None else variances) * scale**2
         values = values * scale
-    return FilledHistogram(
-        booking.name, booking.title, booking.labels, Bins(tuple(axes), values, variances)
-    )
+    bins = Bins(booking.axes, tuple(axes), values, variances)
+    return FilledHistogram(booking.name, booking.title, booking.labels, bins)

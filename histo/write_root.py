@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
+from histo.axis_bins import AxisBins
 from histo.result import FilledHistogram, HistogramFile
 from histo.root_file import Folder, file_bytes
 from histo.root_objects import Frame, histogram_object, make_frame, string_object
@@ -33,7 +33,7 @@ def root_bytes(result: HistogramFile) -> bytes:
     top.objects.append(
         ("TObjString", PROVENANCE, "Collectable string class", string_object(provenance))
     )
-    frames: dict[tuple[str, ...], list[tuple[Any, Frame]]] = {}
+    frames: dict[tuple[str, ...], list[tuple[tuple[AxisBins, ...], Frame]]] = {}
     for histogram in result.histograms.values():
         _check(histogram, folders)
         folder, _, base = histogram.name.rpartition("/")

@@ -28,14 +28,15 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
 
 
 def _version(package: str) -> str:
-    module = sys.modules.get(package.replace("-", "_"))
+    name = package.replace("-", "_")  # of its module, and in the name of the folder
+    module = sys.modules.get(name)
     if module is not None:
         return str(module.__version__)
-    spec = find_spec(package)
+    spec = find_spec(name)
     if spec is not None and spec.origin is not None:
-        folders = list(Path(spec.origin).parents[1].glob(f"{package}-*.dist-info"))
+        folders = list(Path(spec.origin).parents[1].glob(f"{name}-*.dist-info"))
         if len(folders) == 1:
-            return folders[0].stem.removeprefix(f"{package}-")
+            return folders[0].stem.removeprefix(f"{name}-")
     from importlib import metadata
 
     return metadata.version(package)

@@ -9,8 +9,17 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from histo.book import Binning, extent, fillable, make_axis
-from schemas.axes import Axis, BooleanAxis, CategoryAxis, IntegerAxis, RegularAxis, VariableAxis
+from histo.axis_bins import bins_of, bins_of_made
+from histo.book import Binning, fillable, make_axis
+from schemas.axes import (
+    Axis,
+    BooleanAxis,
+    CategoryAxis,
+    IntegerAxis,
+    RegularAxis,
+    VariableAxis,
+    cells,
+)
 
 AXES: list[Axis] = [
     RegularAxis(kind="regular", bins=100, start=-3.2, stop=3.2),
@@ -43,9 +52,14 @@ def test_numbers_of_bins_are_where_boost_histogram_fills(axis: Axis, data: st.Da
     filled.fill(fillable(values, axis))
     with np.errstate(all="ignore"):
         numbers = Binning(axis).index(values) + Binning(axis).first
-    assert extent(axis) == made.extent
-    counts = np.bincount(numbers, minlength=extent(axis))
+    assert cells(axis) == made.extent
+    counts = np.bincount(numbers, minlength=cells(axis))
     np.testing.assert_array_equal(counts, filled.view(flow=True))
+
+
+@pytest.mark.parametrize("axis", AXES, ids=lambda axis: axis.kind)
+def test_bins_are_those_of_boost_histogram(axis: Axis) -> None:
+    assert bins_of(axis) == bins_of_made(make_axis(axis))
 
 
 @settings(max_examples=300, deadline=None)
@@ -62,6 +76,7 @@ def test_edges_of_a_regular_axis_round_as_in_boost_histogram(
     assume(start < start + width)
     axis = RegularAxis(kind="regular", bins=bins, start=start, stop=start + width)
     edges = make_axis(axis).edges
+    np.testing.assert_array_equal(bins_of(axis).edges, edges)
     with np.errstate(all="ignore"):
         near = [edges, np.nextafter(edges, -np.inf), np.nextafter(edges, np.inf), others]
         values = np.concatenate(near).astype(kind)

@@ -51,9 +51,8 @@ def histogram(values: np.ndarray, name: str = "h") -> tuple[str, str, str, bytes
     filled = bh.Histogram(*axes, storage=bh.storage.Weight())
     filled.view(flow=True)["value"] = values
     labels = tuple("xyz"[: len(axes)])
-    content = histogram_object(
-        FilledHistogram(name, "", labels, filled), name, make_frame(axes, labels)
-    )
+    made = FilledHistogram(name, "", labels, filled)
+    content = histogram_object(made, name, make_frame(made.axes, labels))
     return f"TH{len(axes)}D", name, "", content
 
 
