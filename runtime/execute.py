@@ -1,9 +1,9 @@
 """Run one function over many partitions, on threads, processes or a cluster alike.
 
-Dask carries opaque tasks, one a partition, and never sees an array. The graph is a plain
-dictionary, the oldest of Dask's interfaces and the one that its processes and its clusters take in
-every release. Threads of this process take it without Dask, which costs more to import than what
-they often have to do, see `runtime.threads`.
+On a cluster Dask carries opaque tasks, one a partition, and never sees an array. The graph is a
+plain dictionary, the oldest of Dask's interfaces and one that its clusters take in every release.
+Threads and processes of this machine take it without Dask, which costs more to import than what
+they often have to do, see `runtime.pool_run`.
 
 ::
 

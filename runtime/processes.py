@@ -1,4 +1,7 @@
-"""Run work in processes on this machine."""
+"""Run work in processes on this machine.
+
+Partial results stay pickled in this process, which merges none of them itself.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,14 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from concurrent.futures import BrokenExecutor, Executor
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future
 from typing import Any
 
 from runtime.memory import reuse_memory
-from runtime.work import Key, Work
+from runtime.pool_run import PoolRun
+from runtime.transport import FailedCallError, Parcel, call
+from runtime.work import Work
 from schemas.errors import RunError
 
 
@@ -38,31 +43,23 @@ def run_in_processes(work: Work, workers: int) -> list[Any]:
     Exception
         Whatever the first failing node raised.
     """
-    import dask.multiprocessing
-    from dask.callbacks import Callback
+    with _processes(workers) as pool:
 
-    running: set[Key] = set()
+        def submit(function: Callable[..., Any], *arguments: Parcel) -> Future[Parcel]:
+            return pool.submit(call, Parcel.pack(function), *arguments)
 
-    def started(key: Key, _graph: object, _state: object) -> None:
-        running.add(key)
-
-    def finished(key: Key, *_: object) -> None:
-        running.discard(key)
-        if work.is_partition(key):
-            work.progress(1)
-
-    try:
-        with _processes(workers) as pool, Callback(pretask=started, posttask=finished):
-            # by default 6 tasks travel together and chains become one task: here tasks are long
-            results = dask.multiprocessing.get(
-                work.graph, work.wanted, pool=pool, chunksize=1, optimize_graph=False
-            )
-            return list(results)
-    except BrokenExecutor as error:
-        raise RunError(
-            f"a worker process died while it ran {work.describe(running)}. If the machine ran out "
-            "of memory, use fewer workers or smaller partitions; then run the same command again"
-        ) from error
+        run = PoolRun(work, submit)
+        try:
+            return [parcel.open() for parcel in run.collect(workers)]
+        except BrokenExecutor as broken:
+            raise RunError(
+                f"a worker process died while it ran {work.describe(run.running)}. If the machine "
+                "ran out of memory, use fewer workers or smaller partitions; then run the same "
+                "command again"
+            ) from broken
+        except FailedCallError as failure:
+            error = failure.open()
+    raise error  # not inside the handler, where the failure would become its context
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]  # it has no type information
+from msgspec import Struct
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,55 @@ def _unpack(payload: bytes) -> Callable[..., Any]:
     return function
 
 
+class Parcel(Struct, frozen=True):
+    """Anything on its way from one process to another.
+
+    Attributes
+    ----------
+    payload
+        Pickled by cloudpickle.
+    """
+
+    payload: bytes
+
+    @classmethod
+    def pack(cls, content: Any) -> Parcel:
+        """Pickle anything."""
+        return cls(cloudpickle.dumps(content))
+
+    def open(self) -> Any:
+        """Return the content."""
+        return cloudpickle.loads(self.payload)
+
+
+class FailedCallError(Exception):
+    """What a call in another process raised, on its way back.
+
+    The pool of processes would replace the cause of an exception by a text.
+    """
+
+    def open(self) -> Exception:
+        """Return what was raised, with its cause and its traceback."""
+        (payload,) = self.args
+        error: Exception = cloudpickle.loads(payload)
+        return error
+
+
+def call(function: Parcel, *arguments: Parcel) -> Parcel:
+    """Call a function in another process.
+
+    Raises
+    ------
+    FailedCallError
+        With what the function raised.
+    """
+    try:
+        return Parcel.pack(function.open()(*(argument.open() for argument in arguments)))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is raised over there
+        failure = FailedCallError(cloudpickle.dumps(make_sendable(error)))
+    raise failure
+
+
 def make_sendable(error: Exception) -> Exception:
     """Return an exception that arrives in another process as it is.
 
@@ -76,8 +126,9 @@ def make_sendable(error: Exception) -> Exception:
 
 def _arrives(error: Exception) -> bool:
     """Tell whether an exception survives the journey, with its type and message."""
-    import dask.multiprocessing  # noqa: F401 - with it causes and tracebacks travel along
+    from tblib.pickling_support import install  # type: ignore[import-untyped]
 
+    install(error)  # causes and tracebacks travel along
     try:
         arrived = cloudpickle.loads(cloudpickle.dumps(error))
     except Exception:  # noqa: BLE001 - the pickling code of any library may raise anything

@@ -84,7 +84,7 @@ def inspect(file: str, as_schema: bool) -> None:
 @click.option("--events", type=click.IntRange(min=1),
               help="Take the first events of each sample only.")  # fmt: skip
 @click.option("--scheduler", default="threads", show_default=True,
-              help="threads, processes (faster for a skim of minutes), or tcp://host:port of a "
+              help="threads, processes (faster for a long skim), or tcp://host:port of a "
               "Dask cluster.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(min=1),
               help="How many partitions at a time; default: one per processor.")  # fmt: skip

@@ -84,6 +84,14 @@ def test_filling_and_telling_where_the_time_went(dataset: Path, tmp_path: Path) 
     assert packages(modules) == {*FILLING, "rich"}
 
 
+def test_filling_in_processes_goes_without_dask(dataset: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.root"
+    modules = modules_of(
+        "histo.cli", "run", CONFIG, dataset, "-o", output, "--scheduler", "processes"
+    )
+    assert packages(modules) <= FILLING
+
+
 def test_filling_into_a_pickle_needs_hist(dataset: Path, tmp_path: Path) -> None:
     modules = modules_of("histo.cli", "run", CONFIG, dataset, "-o", tmp_path / "out.pkl")
     assert packages(modules) >= {*FILLING, "hist"}

@@ -167,8 +167,9 @@ def _answer(settings: Settings, empty: Mapping[str, Took], stages: Mapping[str, 
         f"configured otherwise. For one of {_events(settings):,}, the dearest of these is {said}.",
         "Scheduling is a sizeable part of the work, and larger partitions are better."
         if costly
-        else "So Dask is appropriate the way it is used here, with one task a partition: "
-        "scheduling is a small part of the work, and the same commands run on threads, processes "
-        "and clusters. It is not for tasks of a millisecond, which one node an array operation "
-        "makes (dask-awkward above), nor for partitions of a few events.",
+        else "So Dask is appropriate the way it is used here, on clusters with one task a "
+        "partition: scheduling is a small part of the work, and the same commands run on threads, "
+        "processes and clusters. It is not for tasks of a millisecond, which one node an array "
+        "operation makes (dask-awkward above), nor for partitions of a few events; and threads "
+        "and processes of one machine do without it.",
     ]

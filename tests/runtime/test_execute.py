@@ -53,21 +53,22 @@ def raise_it(error: Exception) -> None:
     raise error
 
 
-class UnloadableError(Exception):
-    """Cannot be unpickled: its constructor wants more than it passes on."""
+class HandleError(Exception):
+    """Cannot be pickled: it holds what only this process has."""
 
     def __init__(self, what: str, where: str) -> None:
         super().__init__(f"{what} in {where}")
+        self.handle = threading.Lock()
 
 
-def raise_unloadable(_: int) -> None:
-    raise UnloadableError("bad magic", "basket 7")
+def raise_with_handle(_: int) -> None:
+    raise HandleError("bad magic", "basket 7")
 
 
 def raise_input_error_because_of_another(_: int) -> None:
     try:
-        raise UnloadableError("bad magic", "basket 7")
-    except UnloadableError as error:
+        raise HandleError("bad magic", "basket 7")
+    except HandleError as error:
         raise InputError("a.root cannot be read") from error
 
 
@@ -160,9 +161,9 @@ def test_a_bug_in_a_merge_arrives_too(scheduler: Scheduler) -> None:
 @pytest.mark.parametrize("kind", ["processes", "cluster"])
 def test_an_exception_that_cannot_travel_is_told(kind: str, dask_cluster: str) -> None:
     elsewhere = Scheduler(kind=kind, address=dask_cluster, workers=1)  # type: ignore[arg-type]
-    with pytest.raises(RuntimeError, match="UnloadableError: bad magic in basket 7") as caught:
-        run_tasks(raise_unloadable, [0, 1], scheduler=elsewhere)
-    assert "raise_unloadable" in str(caught.value)
+    with pytest.raises(RuntimeError, match="HandleError: bad magic in basket 7") as caught:
+        run_tasks(raise_with_handle, [0, 1], scheduler=elsewhere)
+    assert "raise_with_handle" in str(caught.value)
 
 
 def test_a_cause_that_cannot_travel_does_not_hide_the_error(scheduler: Scheduler) -> None:

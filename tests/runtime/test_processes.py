@@ -63,6 +63,13 @@ def test_tasks_run_in_several_processes_and_in_one_thread_each() -> None:
     assert len({pid for pid, _ in seen}) == 2
 
 
+def test_workers_import_what_their_tasks_need() -> None:
+    seen = run_tasks(
+        lambda _: {"dask", "numpy"} & sys.modules.keys(), range(2), scheduler=PROCESSES
+    )
+    assert seen == [set(), set()]
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_workers_end_with_the_command(
     how: signal.Signals, start_script: Callable[..., subprocess.Popen[str]], tmp_path: Path
