@@ -114,12 +114,15 @@ class CommandGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Understand the options of the group itself."""
-        if not args:  # shows the help
-            return super().parse_args(ctx, args)
+        shows_help = not args
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
+            if shows_help:
+                raise
             raise _Misused.of(error) from error
+        except OSError as error:  # of the help, or the version, which are written here
+            _end_by_system(ctx, error)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and end as its errors demand."""
@@ -139,13 +142,8 @@ class CommandGroup(click.Group):
             _exit_at_once(ctx, TERMINATED if terminated else INTERRUPTED)
         except L1SkimError as error:
             _end(ctx, str(error), error.exit_code)
-        except BrokenPipeError:
-            raise  # click ends quietly: whoever read the output, such as `head`, has enough
         except OSError as error:
-            if error.errno is None:
-                _end(ctx, _internal(error))
-            place = f": {error.filename}" if error.filename else ""
-            _end(ctx, f"{error.strerror}{place}{_remedy(error.errno)}")
+            _end_by_system(ctx, error)
         except Exception as error:  # noqa: BLE001 - the last place that can make a bug readable
             _end(ctx, _internal(error))
 
@@ -256,6 +254,16 @@ def _end(ctx: click.Context, message: str, exit_code: int = 1) -> NoReturn:
         traceback.print_exc(file=sys.stderr)
     click.echo(f"Error: {message}", err=True)
     ctx.exit(exit_code)
+
+
+def _end_by_system(ctx: click.Context, error: OSError) -> NoReturn:
+    """End because the system refused something, which is said as it says it."""
+    if isinstance(error, BrokenPipeError):
+        raise error  # click ends quietly: whoever read the output, such as `head`, has enough
+    if error.errno is None:
+        _end(ctx, _internal(error))
+    place = f": {error.filename}" if error.filename else ""
+    _end(ctx, f"{error.strerror}{place}{_remedy(error.errno)}")
 
 
 def _internal(error: Exception) -> str:

@@ -143,6 +143,7 @@ def test_a_mistyped_command_line_exits_with_2(
 ) -> None:
     result = call(main, *arguments)
     assert result.exit_code == 2
+    assert result.stderr.startswith("Error: ")
     assert hint in result.stderr
     assert result.stdout == ""
 
@@ -203,6 +204,18 @@ def test_output_that_nobody_reads_on_is_no_error(folder: Path) -> None:
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_that_cannot_be_written_is_an_error_like_others(folder: Path, option: str) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "example.py", option],
+            cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    message = "Error: No space left on device; make room, then run the same command again\n"
+    assert done.stderr == message
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
