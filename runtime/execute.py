@@ -3,7 +3,7 @@
 On a cluster Dask carries opaque tasks, one a partition, and never sees an array. The graph is a
 plain dictionary, the oldest of Dask's interfaces and one that its clusters take in every release.
 Threads and processes of this machine take it without Dask, which costs more to import than what
-they often have to do, see `runtime.pool_run`.
+they often have to do, see `runtime.graph_run`.
 
 ::
 
@@ -180,8 +180,8 @@ def _open(outcome: Outcome[R], tally: Tally | None) -> R:
 
 
 def _is_trivial(tasks: Sequence[Any], scheduler: Scheduler) -> bool:
-    """Tell whether threads could do nothing that a call does not."""
-    return len(tasks) == 1 and scheduler.kind == "threads"
+    """Tell whether threads or processes could do nothing that a call does not."""
+    return len(tasks) == 1 and scheduler.kind != "cluster"
 
 
 def _run_here(function: Callable[[T], R], task: T, progress: Callable[[int], None] | None) -> R:

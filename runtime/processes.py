@@ -1,6 +1,15 @@
 """Run work in processes on this machine.
 
-Partial results stay pickled in this process, which merges none of them itself.
+::
+
+    this process                            a worker
+    function and arguments, pickled   --->  calls it, and does nothing else
+    result or exception, pickled      <---
+
+Each worker has a pipe of its own, so that a worker can be killed at any moment, be it in the middle
+of an answer, and nobody else notices. The pools of Python's library share one pipe among all
+workers: one that was killed while it wrote an answer left the others and the command waiting
+forever. Partial results stay pickled in this process, which merges none of them itself.
 """
 
 from __future__ import annotations
@@ -10,14 +19,15 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future
-from typing import Any
+from collections.abc import Iterator
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, cast
 
+from runtime.graph_run import GraphRun
 from runtime.memory import reuse_memory
-from runtime.pool_run import PoolRun
-from runtime.transport import FailedCallError, Parcel, call
-from runtime.work import Work
+from runtime.transport import Parcel, call
+from runtime.work import Key, Work
 from schemas.errors import RunError
 
 
@@ -41,59 +51,86 @@ def run_in_processes(work: Work, workers: int) -> list[Any]:
     RunError
         If a worker process died.
     Exception
-        Whatever the first failing node raised.
+        Whatever the first failing node raised. No other is started then, and those that run have
+        ended before it is raised.
     """
-    with _processes(workers) as pool:
-
-        def submit(function: Callable[..., Any], *arguments: Parcel) -> Future[Parcel]:
-            return pool.submit(call, Parcel.pack(function), *arguments)
-
-        run = PoolRun(work, submit)
-        try:
-            return [parcel.open() for parcel in run.collect(workers)]
-        except BrokenExecutor as broken:
-            raise RunError(
-                f"a worker process died while it ran {work.describe(run.running)}. If the machine "
-                "ran out of memory, use fewer workers or smaller partitions; then run the same "
-                "command again"
-            ) from broken
-        except FailedCallError as failure:
-            error = failure.open()
-    raise error  # not inside the handler, where the failure would become its context
+    run = GraphRun(work)
+    running: dict[Connection, Key] = {}
+    with _processes(workers) as idle:
+        while run.left:
+            while idle and (node := run.take()):
+                request = Parcel.pack(node.function), node.arguments
+                connection = idle.pop()
+                running[connection] = node.key
+                with _alive(work, node.key):
+                    connection.send(request)
+            for connection in cast("list[Connection]", wait(list(running))):
+                key = running.pop(connection)
+                with _alive(work, key):
+                    answer: Parcel = connection.recv()
+                if answer.failed:
+                    answer.open()
+                run.finish(key, answer)
+                idle.append(connection)
+    return [answer.open() for answer in run.wanted()]
 
 
 @contextlib.contextmanager
-def _processes(workers: int) -> Iterator[Executor]:
-    """Open a pool of processes that are all gone when it closes.
+def _alive(work: Work, key: Key) -> Iterator[None]:
+    """Talk to a worker about a node, and say so if it has died."""
+    try:
+        yield
+    except (EOFError, OSError) as error:  # between answers, or in the middle of one
+        raise RunError(
+            f"a worker process died while it ran {work.describe([key])}. If the machine ran out "
+            "of memory, use fewer workers or smaller partitions; then run the same command again"
+        ) from error
 
-    Unlike a Dask cluster on this machine it starts in a quarter of a second, needs no ports, and
-    says at once when a process was killed, instead of starting another for the same fate.
+
+@contextlib.contextmanager
+def _processes(workers: int) -> Iterator[list[Connection]]:
+    """Start workers, to each of which a connection leads; all are gone when this ends.
+
+    Unlike a Dask cluster on this machine they start in a quarter of a second, need no ports, and
+    one that was killed is an error at once, not replaced by another for the same fate.
     """
-    from concurrent.futures import ProcessPoolExecutor
-
-    others = set(multiprocessing.active_children())
     # a forked copy of a process with threads, as Arrow has them, may hang
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker)
+    connections: list[Connection] = []
+    processes: list[BaseProcess] = []
     try:
-        yield pool
+        for _ in range(workers):
+            ours, theirs = context.Pipe()
+            connections.append(ours)
+            process: BaseProcess = context.Process(target=_serve, args=(theirs,), daemon=True)
+            process.start()
+            processes.append(process)
+            theirs.close()  # or the end of the worker would not be the end of the connection
+        yield list(connections)
     except KeyboardInterrupt:
-        # a terminal sends Ctrl-C to the workers as well, but `kill -INT` reaches only this one
-        for process in set(multiprocessing.active_children()) - others:
+        for process in processes:
             process.terminate()
         raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        for connection in connections:
+            connection.close()  # upon which a worker ends, as soon as its task has
+        for process in processes:
+            process.join()
 
 
-def _prepare_worker() -> None:
-    """Set a new worker process up; runs in it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it, without a traceback
+def _serve(connection: Connection) -> None:
+    """Answer requests until there are no more; runs in a worker."""
+    # the terminal sends Ctrl-C to all processes, and this one is ended by the one that started it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # read by Arrow and by BLAS libraries when they are imported: one task, one thread
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     reuse_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    with contextlib.suppress(EOFError, OSError):  # nobody asks for more, or waits for the answer
+        while True:
+            function, arguments = connection.recv()
+            connection.send(call(function, arguments))
 
 
 def _end_with_parent() -> None:

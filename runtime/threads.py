@@ -6,11 +6,12 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Any
 
-from runtime.pool_run import PoolRun
-from runtime.work import Work
+from runtime.graph_run import GraphRun
+from runtime.work import Key, Work
 
 PATIENCE = 5.0
 """Seconds that tasks have to finish after an interrupt."""
@@ -40,7 +41,17 @@ def run_in_threads(work: Work, workers: int) -> list[Any]:
         ended before it is raised.
     """
     with _open_pool(workers) as pool:
-        return PoolRun(work, pool.submit).collect(workers)
+        run = GraphRun(work)
+        running: dict[Future[Any], Key] = {}
+        finished: SimpleQueue[Future[Any]] = SimpleQueue()
+        while run.left:
+            while len(running) < workers and (node := run.take()):
+                future = pool.submit(node.function, *node.arguments)
+                running[future] = node.key
+                future.add_done_callback(finished.put)
+            future = finished.get()
+            run.finish(running.pop(future), future.result())
+        return run.wanted()
 
 
 @contextlib.contextmanager

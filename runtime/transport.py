@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,10 +54,13 @@ class Parcel(Struct, frozen=True):
     Attributes
     ----------
     payload
-        Pickled by cloudpickle.
+        The content, pickled by cloudpickle.
+    failed
+        Whether it is an exception, in place of a result.
     """
 
     payload: bytes
+    failed: bool = False
 
     @classmethod
     def pack(cls, content: Any) -> Parcel:
@@ -65,36 +68,25 @@ class Parcel(Struct, frozen=True):
         return cls(cloudpickle.dumps(content))
 
     def open(self) -> Any:
-        """Return the content."""
-        return cloudpickle.loads(self.payload)
+        """Return the content.
+
+        Raises
+        ------
+        Exception
+            The content, with its cause and its traceback, if that took the place of a result.
+        """
+        content = cloudpickle.loads(self.payload)
+        if self.failed:
+            raise content
+        return content
 
 
-class FailedCallError(Exception):
-    """What a call in another process raised, on its way back.
-
-    The pool of processes would replace the cause of an exception by a text.
-    """
-
-    def open(self) -> Exception:
-        """Return what was raised, with its cause and its traceback."""
-        (payload,) = self.args
-        error: Exception = cloudpickle.loads(payload)
-        return error
-
-
-def call(function: Parcel, *arguments: Parcel) -> Parcel:
-    """Call a function in another process.
-
-    Raises
-    ------
-    FailedCallError
-        With what the function raised.
-    """
+def call(function: Parcel, arguments: Iterable[Parcel]) -> Parcel:
+    """Call a function that came from another process; return what is to go back."""
     try:
         return Parcel.pack(function.open()(*(argument.open() for argument in arguments)))
     except Exception as error:  # noqa: BLE001 - whatever it is, it is raised over there
-        failure = FailedCallError(cloudpickle.dumps(make_sendable(error)))
-    raise failure
+        return Parcel(cloudpickle.dumps(make_sendable(error)), failed=True)
 
 
 def make_sendable(error: Exception) -> Exception:

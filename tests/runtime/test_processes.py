@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +36,8 @@ if __name__ == "__main__":
     run_tasks(wait, sys.argv[2:], scheduler=parse_scheduler(sys.argv[1], 2))
 """
 
+ANSWERING = WAITING.replace("time.sleep(WAIT)", "return bytes(300_000_000)")
+
 
 def die_at_two(task: int) -> int:
     if task == 2:
@@ -51,6 +54,35 @@ def test_a_killed_worker_is_an_error_that_names_its_task() -> None:
 def test_a_killed_worker_ends_a_merge_too() -> None:
     with pytest.raises(RunError, match="a worker process died"):
         map_reduce(die_at_two, max, range(20), scheduler=PROCESSES)
+
+
+def answer_at_length_and_die(task: int) -> bytes:
+    if task == 1:
+        time.sleep(0.5)
+        threading.Timer(1, os.kill, (os.getpid(), signal.SIGKILL)).start()
+    return bytes(task * 10_000_000)
+
+
+def test_a_worker_that_is_killed_while_it_answers_is_an_error() -> None:
+    def look_away(_: int) -> None:  # from an answer that is more than a pipe holds
+        time.sleep(3)
+
+    with pytest.raises(RunError, match=r"a worker process died.*task 2 of 2"):
+        run_tasks(answer_at_length_and_die, range(2), scheduler=PROCESSES, progress=look_away)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_while_workers_answer_ends_the_command(
+    how: signal.Signals, start_script: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    notes = [tmp_path / "first", tmp_path / "second"]
+    with start_script(ANSWERING, "processes", *map(str, notes)) as process:
+        workers = [_read_soon(note) for note in notes]
+        process.send_signal(how)
+        process.communicate(timeout=30)
+    assert process.returncode != 0
+    for worker in workers:
+        _await_end(int(worker))
 
 
 def test_tasks_run_in_several_processes_and_in_one_thread_each() -> None:
