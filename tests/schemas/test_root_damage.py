@@ -118,6 +118,21 @@ def test_a_flipped_byte_of_a_compressed_basket_is_an_error(
     assert silent(tmp_path / "a.root", places) == 0
 
 
+def test_lzma_is_read_as_well_without_the_faster_library(tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.modules['lzma_mt'] = None\n"
+        "from pathlib import Path\n"
+        "from tests.schemas.test_root_damage import silent, tree\n"
+        "path = Path(sys.argv[1])\n"
+        "print(silent(path, tree(path, 'lzma')))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "a.root"],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
 @pytest.mark.parametrize("compression", ["zstd", "none"])
 def test_what_has_no_checksum_may_be_other_values(compression: str, tmp_path: Path) -> None:
     # should this ever fail, the documentation can promise more
