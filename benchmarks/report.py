@@ -15,7 +15,7 @@ from benchmarks.measure import ROOT, Usage
 
 PACKAGES = (
     "awkward", "boost-histogram", "dask", "dask-awkward", "dask-histogram", "distributed", "duckdb",
-    "hepconvert", "hist", "lzma-mt", "numpy", "polars", "pyarrow", "ROOT", "uproot",
+    "hepconvert", "hist", "isal", "lzma-mt", "numpy", "polars", "pyarrow", "ROOT", "uproot",
 )  # fmt: skip
 
 

@@ -11,11 +11,11 @@ A column with a dictionary comes as `Coded`, its codes as they are stored (`sche
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from isal.isal_zlib import crc32
 from numpy.typing import NDArray
 
 from schemas.errors import DatasetError
@@ -211,7 +211,7 @@ def _unpacked(
     stored = memoryview(file.read_at(pages[-1].position + pages[-1].size - start, start))
     for page in pages:
         data = stored[page.position - start :][: page.size]
-        if zlib.crc32(data) != page.checksum % 2**32:
+        if crc32(data) != page.checksum % 2**32:
             raise _DamagedError("a page has another checksum than its data")
         if codec is not None:
             data = memoryview(codec.decompress(data, page.unpacked))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import Any
 
 import numpy as np
+from isal.isal_zlib import crc32
 
 from schemas.events import Array
 from schemas.levels import Levels, join_levels
@@ -49,4 +49,4 @@ def _compress(content: Any, codec: Any) -> tuple[bytes, int]:
     """Compress a page, and return it with its checksum."""
     with step("compress"):
         data = codec.compress(content, asbytes=True) if codec else bytes(content)
-        return data, zlib.crc32(data)
+        return data, crc32(data)
