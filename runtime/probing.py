@@ -32,7 +32,7 @@ Outcome = Ntuple | InputError
 FEW = 100
 """Files that are opened by threads even where processes are to do the work.
 
-To open one takes 6 ms of processor time, to start processes 300 ms.
+To open one takes 6 ms of processor time, to start processes up to 300 ms.
 """
 
 

@@ -95,6 +95,35 @@ def test_tasks_run_in_several_processes_and_in_one_thread_each() -> None:
     assert len({pid for pid, _ in seen}) == 2
 
 
+COPIED = """
+import sys, threading, types
+from runtime.execute import run_tasks
+from runtime.scheduler import parse_scheduler
+
+def sees(_):
+    return "only_here" in sys.modules
+
+if __name__ == "__main__":
+    sys.modules["only_here"] = types.ModuleType("only_here")
+    processes = parse_scheduler("processes", 2)
+    print(run_tasks(sees, range(3), scheduler=processes))
+    waiting = threading.Event()
+    thread = threading.Thread(target=waiting.wait)
+    thread.start()
+    print(run_tasks(sees, range(3), scheduler=processes))
+    waiting.set()
+    thread.join()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere they are never copies")
+def test_workers_are_copies_of_a_process_with_one_thread(
+    run_script: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    done = run_script(COPIED)
+    assert done.stdout.splitlines() == ["[True, True, True]", "[False, False, False]"], done.stderr
+
+
 def test_workers_import_what_their_tasks_need() -> None:
     seen = run_tasks(
         lambda _: {"dask", "numpy"} & sys.modules.keys(), range(2), scheduler=PROCESSES
