@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from isal.isal_zlib import crc32
 from numpy.typing import NDArray
 
 from schemas.errors import DatasetError
@@ -203,6 +202,7 @@ def _unpacked(
 ) -> Iterator[tuple[Page, memoryview]]:
     """Read pages, verify and decompress them."""
     import pyarrow as pa
+    from isal.isal_zlib import crc32
 
     if not pages:
         return

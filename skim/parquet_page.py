@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from isal.isal_zlib import crc32
 
 from schemas.events import Array
 from schemas.levels import Levels, join_levels
@@ -47,6 +46,8 @@ def dictionary_page(encoded: Encoded, codec: Any) -> tuple[bytes, int]:
 
 def _compress(content: Any, codec: Any) -> tuple[bytes, int]:
     """Compress a page, and return it with its checksum."""
+    from isal.isal_zlib import crc32
+
     with step("compress"):
         data = codec.compress(content, asbytes=True) if codec else bytes(content)
         return data, crc32(data)
