@@ -251,10 +251,10 @@ def _lzma(block: memoryview, size: int) -> bytes:
 
 @functools.cache
 def _lzma_library() -> Any:
-    """Return what decompresses LZMA: liblzma 5.8 if it is there, else the one that Python has.
+    """Return what decompresses LZMA: with liblzma 5.8 if it is there, else Python's own module.
 
-    That takes three quarters of the time of 5.4, and a skim of LZMA is little else. Both raise the
-    same errors.
+    5.8 takes three quarters of the time of 5.4, which itself takes 7 % less than cramjam, and a
+    skim of LZMA is little else. Both raise the same errors.
     """
     try:
         import lzma_mt
