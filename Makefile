@@ -5,6 +5,7 @@ VENV := .venv
 NEWEST := .venv-newest
 BENCHMARK := .venv-bench
 BIN := $(VENV)/bin
+PACKAGE := pyproject.toml setup.py schemas/_loops.c
 
 .PHONY: help demo test lint newest bench format clean
 
@@ -45,25 +46,25 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
-$(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.demo: $(PACKAGE) | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[lazy,plots,xrootd]'
 	touch $@
 
-$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.test: $(PACKAGE) | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[lazy,plots,xrootd,test]'
 	touch $@
 
-$(NEWEST)/.test: pyproject.toml
+$(NEWEST)/.test: $(PACKAGE)
 	$(PYTHON) -m venv $(NEWEST)
 	$(NEWEST)/bin/python -m pip install --quiet --upgrade pip
 	$(NEWEST)/bin/python -m pip install --quiet --editable '.[plots,xrootd,test]' 'dask>=2026.1.1' 'distributed>=2026.1.1'
 	touch $@
 
-$(BENCHMARK)/.bench: pyproject.toml
+$(BENCHMARK)/.bench: $(PACKAGE)
 	$(PYTHON) -m venv $(BENCHMARK)
 	$(BENCHMARK)/bin/python -m pip install --quiet --upgrade pip
 	$(BENCHMARK)/bin/python -m pip install --quiet --editable '.[bench]'
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(NEWEST) $(BENCHMARK) benchmarks/.cache demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(NEWEST) $(BENCHMARK) benchmarks/.cache demo build *.egg-info schemas/_loops*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -105,10 +105,10 @@ class Finder:
             stride = math.prod(booking.shape[position + 1 :])
             values = entries.of(self._compute(node))
             terms.append(bins(self._binning(axis), stride, values, size))
-        if patterns and len(entries.passed) > 1:
-            starts = entries.starts(batch.cells)
-            terms.append(lambda part: starts[part])
-        return Cells(len(entries.codes), size, terms)
+        several = patterns and len(entries.passed) > 1
+        return Cells(
+            len(entries.codes), size, terms, entries.starts(batch.cells) if several else None
+        )
 
     def every(self, cells: Cells) -> Index:
         """Write down all cells.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from schemas import loops
 from schemas.tally import Tally, absorb, tallying
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def render(tally: Tally, elapsed: float, start_up: float) -> Table:
         table.add_row("events a second", f"{events / elapsed:,.0f}")
     if "retries" not in tally.counts:
         table.add_row("retries", "0")
+    table.add_row("compiled loops", "no" if loops.compiled() is None else "yes")
     table.caption = "Wall and processor time of the steps are summed over all workers."
     table.caption_justify = "left"
     return table

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from schemas.errors import DatasetError
 from schemas.events import Array, Coded
-from schemas.flat_file import CODED_AS, FlatFile
+from schemas.flat_file import FlatFile
 from schemas.levels import Levels, LevelsError, count_objects, cut_levels, find_offsets
-from schemas.packed_codes import PackedCodes
+from schemas.packed_codes import CodePages, PackedCodes
 from schemas.pages import Page, shown_column
 from schemas.parquet_format import CODED, PLAIN
 
@@ -138,16 +138,16 @@ class _DamagedError(Exception):
     """What is wrong with a page."""
 
 
-class _Chunk(NamedTuple):
-    """The values of one column of a row group, with their dictionary if they are codes of it."""
+class _CodedChunk(NamedTuple):
+    """One column of a row group as codes of a dictionary."""
 
-    file: FlatFile
-    dictionary: Array | None
+    codes: CodePages
+    dictionary: Array
 
 
 def _read_chunk(
     file: Any, chunk: Any, pages: Sequence[Page], levels: list[Levels], counted: dict[bytes, int]
-) -> _Chunk:
+) -> FlatFile | _CodedChunk:
     """Read one column of a row group.
 
     Parameters
@@ -177,22 +177,24 @@ def _read_chunk(
         levels.append(own)
         values.append((encoded, counted[own.definition]))
     if encoding not in CODED:
-        return _Chunk(FlatFile(chunk.physical_type, encoding, values), None)
+        return FlatFile(chunk.physical_type, encoding, values)
     if dictionary is None:
         raise _DamagedError("it has no dictionary")
-    return _Chunk(FlatFile(CODED_AS, encoding, values, len(dictionary)), dictionary)
+    return _CodedChunk(CodePages(encoding, values, len(dictionary)), dictionary)
 
 
-def _join(chunks: Sequence[_Chunk], where: str) -> Array | Coded:
+def _join(chunks: Sequence[FlatFile | _CodedChunk], where: str) -> Array | Coded:
     """Put the row groups of a column after one another; it stays coded if all of them are."""
-    coded = [(file, found) for file, found in chunks if found is not None]
+    coded = [chunk for chunk in chunks if isinstance(chunk, _CodedChunk)]
     if len(coded) == len(chunks) and coded:
-        dictionaries = [found for _, found in coded]
+        dictionaries = [chunk.dictionary for chunk in coded]
         values = dictionaries[0] if len(coded) == 1 else np.concatenate(dictionaries)
-        return Coded(PackedCodes([file for file, _ in coded], where), values)
+        return Coded(PackedCodes([chunk.codes for chunk in coded], where), values)
     parts = [
-        file.read() if found is None else PackedCodes([file], where).look_up(found)
-        for file, found in chunks
+        PackedCodes([chunk.codes], where).look_up(chunk.dictionary)
+        if isinstance(chunk, _CodedChunk)
+        else chunk.read()
+        for chunk in chunks
     ]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 

@@ -13,11 +13,15 @@ import itertools
 
 import numpy as np
 
+from schemas import loops
 from schemas.events import Array
 from schemas.thrift import unsigned
 
 LONG_RUN = 256
 """Average length of runs of equal numbers from which readers decode them faster than bits."""
+
+COMPILED = 20
+"""Width up to which the compiled loop packs; more distinct values are rare."""
 
 GROUP = 8
 """Numbers that are packed together, since they fill whole bytes."""
@@ -47,7 +51,8 @@ def encode_runs(numbers: Array, width: int) -> bytes:
 def pack(numbers: Array, width: int) -> bytes:
     """Put numbers of some bits after one another, filled up with zeros to a whole group.
 
-    Neighbours are joined until they fill integers of 64 bits, all at once: 0.4 to 1.1 ns a number.
+    It takes 0.2 to 0.3 ns a number. Without the compiled loop neighbours are joined until they fill
+    integers of 64 bits, all at once: 0.4 to 1.1 ns.
 
     Parameters
     ----------
@@ -63,8 +68,14 @@ def pack(numbers: Array, width: int) -> bytes:
     """
     if width == 1:
         return np.packbits(numbers.astype(np.bool_, copy=False), bitorder="little").tobytes()
-    size = 1 if width <= 8 else 2 if width <= 16 else 4
     groups = -(-len(numbers) // GROUP)
+    compiled = loops.compiled()
+    if compiled is not None and width <= COMPILED:
+        numbers = np.ascontiguousarray(numbers, "u2" if width <= 16 else "u4")
+        packed = bytearray(groups * width)
+        compiled.pack(numbers, numbers.itemsize, width, packed)
+        return bytes(packed)
+    size = 1 if width <= 8 else 2 if width <= 16 else 4
     joined = np.zeros(groups * GROUP, f"<u{size}")
     joined[: len(numbers)] = numbers
     if width == 8 * size:

@@ -16,14 +16,16 @@ sorted. Of the columns of the e/g menu the first round leaves 2 % of the values.
 begins with what is frequent in the sample, since small codes compress best: 2 % smaller than in the
 order of the values or of their first occurrence.
 
-582,000 float32 take 2.1 ns each if they have 3 or 465 distinct values, 3.8 ns with 6,800, 7.6 ns
-with 40,000, and 17 to 70 ns with ``np.unique``.
+582,000 float32 take 1.3 ns each if they have 3 or 465 distinct values, 2.8 ns with 6,800, 4.9 ns
+with 40,000; 1 ns more without the compiled loop, and 17 to 70 ns with ``np.unique``.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from schemas import loops
 from schemas.events import Array
 
 SAMPLE = 8
@@ -84,9 +86,9 @@ def count_distinct(values: Array) -> int:
 
 
 def _bits(values: Array) -> Array:
-    """Return the bits of values as integers of at least 32."""
+    """Return the bits of values as integers of at least 32, next to each other."""
     bits = values.view(f"u{values.itemsize}")
-    return bits.astype(f"u{max(values.itemsize, 4)}", copy=False)
+    return np.ascontiguousarray(bits, f"u{max(values.itemsize, 4)}")
 
 
 def _find(bits: Array, done: int) -> tuple[Array, Array]:
@@ -101,14 +103,7 @@ def _find(bits: Array, done: int) -> tuple[Array, Array]:
     code_of_slot = np.zeros(len(table), np.uint16)
     code_of_slot[used] = np.arange(len(used))
     found: Array = table[used]
-    codes: Array = np.empty(len(bits), np.uint16)
-    others = np.empty(len(bits), np.bool_)
-    for start in range(0, len(bits), AT_ONCE):
-        part = slice(start, start + AT_ONCE)
-        slots = _slots(bits[part], logarithm, done)
-        # no slot is outside; not to check that, and not to copy, takes a tenth less time
-        code_of_slot.take(slots, out=codes[part], mode="wrap")
-        np.not_equal(table.take(slots, mode="wrap"), bits[part], out=others[part])
+    codes, others = _compare(bits, table, code_of_slot, done)
     left = np.flatnonzero(others)
     if len(left):
         more, their_codes = _find(bits[left], done + 1)
@@ -116,6 +111,26 @@ def _find(bits: Array, done: int) -> tuple[Array, Array]:
         codes[left] = their_codes.astype(np.int64) + len(found)
         found = np.concatenate((found, more))
     return found, codes
+
+
+def _compare(
+    bits: Array, slots: Array, code_of_slot: Array, done: int
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Return the code of the slot of each value, and for which values something else is in it."""
+    codes, others = np.empty(len(bits), np.uint16), np.empty(len(bits), np.bool_)
+    size, logarithm = bits.itemsize, len(slots).bit_length() - 1
+    compiled = loops.compiled()
+    if compiled is not None:
+        factor = _factor(size, done)
+        compiled.find_codes(bits, size, factor, logarithm, slots, code_of_slot, codes, others)
+        return codes, others
+    for start in range(0, len(bits), AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        places = _slots(bits[part], logarithm, done)
+        # no slot is outside; not to check that, and not to copy, takes a tenth less time
+        code_of_slot.take(places, out=codes[part], mode="wrap")
+        np.not_equal(slots.take(places, mode="wrap"), bits[part], out=others[part])
+    return codes, others
 
 
 def _fill(slots: Array, sample: Array, number: int) -> tuple[Array, Array]:
@@ -131,10 +146,13 @@ def _fill(slots: Array, sample: Array, number: int) -> tuple[Array, Array]:
 
 def _slots(bits: Array, logarithm: int, done: int) -> Array:
     """Return the highest bits of a product: another one in each round."""
-    size = 8 * bits.itemsize
-    factor = pow(GOLDEN >> 64 - size, 2 * done + 1, 1 << size)
-    product: Array = bits * bits.dtype.type(factor)
-    return (product >> size - logarithm).astype(np.intp)
+    product: Array = bits * bits.dtype.type(_factor(bits.itemsize, done))
+    return (product >> 8 * bits.itemsize - logarithm).astype(np.intp)
+
+
+def _factor(size: int, done: int) -> int:
+    """Return what bits of as many bytes are multiplied with in a round."""
+    return pow(GOLDEN >> 64 - 8 * size, 2 * done + 1, 1 << 8 * size)
 
 
 def _code_type(number: int) -> type[np.unsignedinteger]:

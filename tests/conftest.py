@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from schemas import loops
+
 if TYPE_CHECKING:
     from click.testing import Result
 
@@ -30,6 +32,19 @@ class Cluster:
 
 
 StartCluster = Callable[..., AbstractContextManager[Cluster]]
+
+
+@pytest.fixture(scope="module", params=["compiled", "not compiled"])
+def any_loops(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run the tests of a module twice: with the compiled loops, and with what stands for them."""
+    if request.param == "compiled":
+        if loops.compiled() is None:
+            pytest.skip("the loops are not compiled here")
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loops, "compiled", lambda: None)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -39,6 +39,8 @@ from tests.strategies import (
     written,
 )
 
+pytestmark = pytest.mark.usefixtures("any_loops")
+
 NAMES = sorted({*COLUMNS, *(field for fields in LISTS.values() for field in fields)})
 PLANS = [make_plan(config, SCHEMA) for config in (EVERYTHING, CONFIG)]
 

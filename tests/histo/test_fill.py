@@ -32,6 +32,8 @@ from tests.strategies import (
     split,
 )
 
+pytestmark = pytest.mark.usefixtures("any_loops")
+
 axis = hist.axis
 
 

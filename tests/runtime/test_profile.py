@@ -11,6 +11,7 @@ import pytest
 from runtime.execute import map_reduce
 from runtime.profile import profiled
 from runtime.scheduler import Scheduler
+from schemas import loops
 from schemas.tally import absorb, count, step, tallying
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def test_steps_and_counts_of_all_workers_are_shown(capsys: pytest.CaptureFixture
     assert rows["events"] == ["45"]
     assert rows["retries"] == ["0"]
     assert rows["events a second"]
+    assert rows["compiled loops"] == ["no" if loops.compiled() is None else "yes"]
     shares = [int(cells[2].rstrip("%")) for cells in rows.values() if cells[-1].endswith("%")]
     assert 95 <= sum(shares) <= 105
 

@@ -19,6 +19,8 @@ from schemas.flat_columns import WORTHWHILE
 from schemas.pages import footer_digest
 from schemas.parquet import leaf, read_events, to_table
 
+pytestmark = pytest.mark.usefixtures("any_loops")
+
 TYPES = (
     "bool", "int8", "uint8", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64",
 )  # fmt: skip

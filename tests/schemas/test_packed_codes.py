@@ -9,16 +9,17 @@ from hypothesis import strategies as st
 
 from schemas.errors import DatasetError
 from schemas.events import PlainCodes
-from schemas.flat_file import FlatFile
-from schemas.packed_codes import PackedCodes
+from schemas.packed_codes import CodePages, PackedCodes
 from schemas.thrift import unsigned
 
+pytestmark = pytest.mark.usefixtures("any_loops")
 
-def packed(codes: list[int], entries: int) -> FlatFile:
-    """Make a file of codes of 16 bits."""
+
+def packed(codes: list[int], entries: int) -> CodePages:
+    """Make a page of codes of 16 bits."""
     filled = [*codes, *[0] * (-len(codes) % 8)]
     page = bytes([16]) + unsigned(len(filled) // 8 << 1 | 1) + np.array(filled, "<u2").tobytes()
-    return FlatFile("FLOAT", 8, [(memoryview(page), len(codes))], entries)
+    return CodePages(8, [(memoryview(page), len(codes))], entries)
 
 
 GROUP = st.integers(1, 300).flatmap(

@@ -13,6 +13,8 @@ from hypothesis.extra import numpy as npst
 from schemas.events import Array
 from skim.dictionary import GOLDEN, count_distinct, find_distinct
 
+pytestmark = pytest.mark.usefixtures("any_loops")
+
 KINDS = [
     "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64",
     "float16", "float32", "float64",

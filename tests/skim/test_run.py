@@ -16,7 +16,7 @@ import pytest
 import uproot
 import yaml
 
-from schemas import open_dataset
+from schemas import loops, open_dataset
 
 KEYS = {
     "schema": "fastpuppi",
@@ -91,6 +91,14 @@ def test_every_scheduler_writes_the_same_bytes(
     where = request.getfixturevalue("dask_cluster") if scheduler == "cluster" else scheduler
     workers = [] if scheduler == "cluster" else ["--workers", 2]
     run(skim, config, tmp_path / "again", "--scheduler", where, *workers)
+    assert content(tmp_path / "again") == content(done)
+
+
+def test_without_compiled_loops_the_bytes_are_the_same(
+    config: Path, done: Path, skim: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loops, "compiled", lambda: None)
+    run(skim, config, tmp_path / "again", "--workers", 1)
     assert content(tmp_path / "again") == content(done)
 
 

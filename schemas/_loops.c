@@ -1,0 +1,353 @@
+/* The innermost loops, see schemas/loops.py: what each of them is for, and what does it without them.
+ *
+ * All take buffers of NumPy's arrays, refuse what would lead outside of them, and let go of Python's
+ * lock. Nothing is kept between calls.
+ */
+
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030B0000
+#include <Python.h>
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#error "written for little-endian machines; all is done by NumPy and Arrow on others"
+#endif
+
+/* for loops of which the compiler is to make one for each width */
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
+#endif
+
+#define GROUP 8 /* numbers of few bits are packed by as many, which fill whole bytes */
+
+#define EACH_WIDTH(DO)                                                                            \
+    DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13) DO(14)      \
+    DO(15) DO(16) DO(17) DO(18) DO(19) DO(20)
+
+/* -- what Python hands over --------------------------------------------------------------------- */
+
+static size_t items(const Py_buffer *buffer, size_t size)
+{
+    return (size_t)buffer->len / size;
+}
+
+static int aligned(const Py_buffer *buffer, size_t size)
+{
+    return (uintptr_t)buffer->buf % size == 0 && (size_t)buffer->len % size == 0;
+}
+
+/* Release all buffers; raise ValueError if something was wrong. */
+static PyObject *finish(const char *wrong, Py_buffer *buffers[], int number)
+{
+    for (int index = 0; index < number; index++)
+        PyBuffer_Release(buffers[index]);
+    if (wrong) {
+        PyErr_SetString(PyExc_ValueError, wrong);
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static const char *const UNLIKE = "arrays of other types or lengths than were promised";
+static const char *const DAMAGED = "codes that end too early, or that stand for nothing";
+static const char *const OUTSIDE = "a cell outside of the table";
+
+/* -- counting ----------------------------------------------------------------------------------- */
+
+typedef struct {
+    int64_t *counts;
+    uint64_t size;
+} Table;
+
+/* Count an entry in a cell. Return 0 if there is no such cell. */
+INLINE int count_one(Table table, uint32_t cell)
+{
+    if (cell >= table.size)
+        return 0;
+    table.counts[cell]++;
+    return 1;
+}
+
+static PyObject *count(PyObject *module, PyObject *arguments)
+{
+    Py_buffer table, cells, starts;
+    Py_buffer *all[] = {&table, &cells, &starts};
+    if (!PyArg_ParseTuple(arguments, "w*y*z*", &table, &cells, &starts))
+        return NULL;
+    if (!aligned(&table, 8) || !aligned(&cells, 4) || !aligned(&starts, 4) ||
+        (starts.buf && starts.len != cells.len))
+        return finish(UNLIKE, all, 3);
+    Table to = {table.buf, items(&table, 8)};
+    const uint32_t *cell = cells.buf, *start = starts.buf;
+    size_t number = items(&cells, 4), index = 0;
+    Py_BEGIN_ALLOW_THREADS
+    while (index < number && count_one(to, cell[index] + (start ? start[index] : 0)))
+        index++;
+    Py_END_ALLOW_THREADS
+    return finish(index < number ? OUTSIDE : NULL, all, 3);
+}
+
+/* -- codes of few bits, in runs of equal ones or one after another ------------------------------ */
+
+/* What is done with each code: it is looked up, and the word is written down or counted. */
+typedef struct {
+    const uint32_t *words;
+    uint64_t entries;      /* words, as many as there are codes */
+    uint32_t *found;       /* NULL if words are counted */
+    const uint32_t *start; /* is added to the word; NULL for 0 */
+    Table table;
+} Use;
+
+enum { WRITE, COUNT, COUNT_FROM };
+
+INLINE int use_one(const Use *use, size_t index, uint32_t code, int how)
+{
+    if (code >= use->entries)
+        return 0;
+    uint32_t word = use->words[code];
+    if (how != WRITE)
+        return count_one(use->table, how == COUNT ? word : word + use->start[index]);
+    use->found[index] = word;
+    return 1;
+}
+
+/* Use the codes of packed groups; the compiler knows the width, and with it where each code is. */
+INLINE int use_groups(const uint8_t *from, unsigned width, size_t groups, size_t index, Use use,
+                      int how)
+{
+    for (; groups; groups--, from += width, index += GROUP)
+        for (unsigned one = 0; one < GROUP; one++) {
+            uint64_t word;
+            memcpy(&word, from + (one * width >> 3), 8);
+            uint32_t code = (word >> (one * width & 7)) & ((UINT64_C(1) << width) - 1);
+            if (!use_one(&use, index + one, code, how))
+                return 0;
+        }
+    return 1;
+}
+
+/* Use the codes of a packed run, without reading a byte beyond the end of the page. */
+INLINE int use_packed(const uint8_t *run, const uint8_t *end, unsigned width, size_t number,
+                      size_t first, const Use *use, int how)
+{
+    size_t there = end - run;
+    /* each code is taken from 8 bytes: the last groups of a page have too few behind them */
+    size_t groups = there < 8 + width || !width ? 0 : (there - 8) / width;
+    if (groups > number / GROUP)
+        groups = number / GROUP;
+    int right = 1;
+    switch (width) {
+#define USE(width)                                                                                \
+    case width:                                                                                   \
+        right = use_groups(run, width, groups, first, *use, how);                                 \
+        break;
+        EACH_WIDTH(USE)
+#undef USE
+    default:
+        groups = 0;
+    }
+    for (size_t index = groups * GROUP; index < number && right; index++) {
+        uint64_t bit = (uint64_t)index * width, word = 0;
+        size_t left = there - (bit >> 3);
+        memcpy(&word, run + (bit >> 3), left < 8 ? left : 8);
+        uint32_t code = (word >> (bit & 7)) & ((UINT64_C(1) << width) - 1);
+        right = use_one(use, first + index, code, how);
+    }
+    return right;
+}
+
+/* Use all codes of a page. Return 0 if there are too few, or one of them stands for nothing. */
+INLINE int use_page(const Py_buffer *page, size_t number, const Use *use, int how)
+{
+    const uint8_t *at = page->buf, *end = at + page->len;
+    if (!number)
+        return 1;
+    if (at == end || *at > 32)
+        return 0;
+    unsigned width = *at++;
+    for (size_t index = 0; index < number;) {
+        uint64_t head = 0;
+        for (unsigned shift = 0;; shift += 7) {
+            if (at == end || shift > 28)
+                return 0;
+            head |= (uint64_t)(*at & 127) << shift;
+            if (*at++ < 128)
+                break;
+        }
+        uint64_t codes = head & 1 ? (head >> 1) * GROUP : head >> 1;
+        uint64_t size = head & 1 ? (head >> 1) * width : (width + 7) / 8;
+        if (size > (uint64_t)(end - at))
+            return 0;
+        size_t part = codes < number - index ? (size_t)codes : number - index;
+        if (head & 1) {
+            if (!use_packed(at, end, width, part, index, use, how))
+                return 0;
+        }
+        else {
+            uint32_t code = 0;
+            memcpy(&code, at, size);
+            for (size_t one = 0; one < part; one++)
+                if (!use_one(use, index + one, code, how))
+                    return 0;
+        }
+        at += size;
+        index += part;
+    }
+    return 1;
+}
+
+static PyObject *look_up(PyObject *module, PyObject *arguments)
+{
+    Py_buffer page, words, found;
+    Py_buffer *all[] = {&page, &words, &found};
+    if (!PyArg_ParseTuple(arguments, "y*y*w*", &page, &words, &found))
+        return NULL;
+    if (!aligned(&words, 4) || !aligned(&found, 4))
+        return finish(UNLIKE, all, 3);
+    int right;
+    Use use = {words.buf, items(&words, 4), found.buf, NULL, {NULL, 0}};
+    Py_BEGIN_ALLOW_THREADS
+    right = use_page(&page, items(&found, 4), &use, WRITE);
+    Py_END_ALLOW_THREADS
+    return finish(right ? NULL : DAMAGED, all, 3);
+}
+
+static PyObject *count_codes(PyObject *module, PyObject *arguments)
+{
+    Py_buffer table, page, cells, starts;
+    Py_buffer *all[] = {&table, &page, &cells, &starts};
+    Py_ssize_t number;
+    if (!PyArg_ParseTuple(arguments, "w*y*ny*z*", &table, &page, &number, &cells, &starts))
+        return NULL;
+    if (!aligned(&table, 8) || !aligned(&cells, 4) || !aligned(&starts, 4) ||
+        number < 0 || (starts.buf && items(&starts, 4) != (size_t)number))
+        return finish(UNLIKE, all, 4);
+    int right;
+    Use use = {cells.buf, items(&cells, 4), NULL, starts.buf,
+               {table.buf, items(&table, 8)}};
+    Py_BEGIN_ALLOW_THREADS
+    right = use.start ? use_page(&page, number, &use, COUNT_FROM)
+                      : use_page(&page, number, &use, COUNT);
+    Py_END_ALLOW_THREADS
+    return finish(right ? NULL : DAMAGED, all, 4);
+}
+
+/* -- encoding ----------------------------------------------------------------------------------- */
+
+#define FIND(name, type)                                                                          \
+    static void name(const void *values, size_t number, uint64_t factor, unsigned shift,          \
+                     const void *slots, const uint16_t *code, uint16_t *codes, uint8_t *others)   \
+    {                                                                                             \
+        const type *value = values, *slot = slots;                                                \
+        for (size_t index = 0; index < number; index++) {                                         \
+            size_t place = (type)(value[index] * (type)factor) >> shift;                          \
+            codes[index] = code[place];                                                           \
+            others[index] = slot[place] != value[index];                                          \
+        }                                                                                         \
+    }
+FIND(find32, uint32_t)
+FIND(find64, uint64_t)
+
+static PyObject *find_codes(PyObject *module, PyObject *arguments)
+{
+    Py_buffer values, slots, code, codes, others;
+    Py_buffer *all[] = {&values, &slots, &code, &codes, &others};
+    unsigned long long factor;
+    unsigned size, logarithm;
+    if (!PyArg_ParseTuple(arguments, "y*IKIy*y*w*w*", &values, &size, &factor, &logarithm, &slots,
+                          &code, &codes, &others))
+        return NULL;
+    size_t number = size == 4 || size == 8 ? items(&values, size) : 0;
+    if (!number || !logarithm || logarithm > 16 || !aligned(&values, size) ||
+        !aligned(&slots, size) || !aligned(&code, 2) || !aligned(&codes, 2) ||
+        items(&slots, size) != (size_t)1 << logarithm || items(&code, 2) != items(&slots, size) ||
+        items(&codes, 2) != number || (size_t)others.len != number)
+        return finish(UNLIKE, all, 5);
+    Py_BEGIN_ALLOW_THREADS
+    (size == 4 ? find32 : find64)(values.buf, number, factor, 8 * size - logarithm, slots.buf,
+                                  code.buf, codes.buf, others.buf);
+    Py_END_ALLOW_THREADS
+    return finish(NULL, all, 5);
+}
+
+/* Pack groups of numbers; the compiler knows the width, and with it where each number goes. */
+#define PACK(name, type)                                                                          \
+    INLINE void name(const type *from, unsigned width, size_t groups, uint8_t *to)                \
+    {                                                                                             \
+        for (; groups; groups--, from += GROUP) {                                                 \
+            uint64_t word = 0;                                                                    \
+            unsigned bits = 0;                                                                    \
+            for (unsigned index = 0; index < GROUP; index++) {                                    \
+                word |= (uint64_t)from[index] << bits;                                            \
+                bits += width;                                                                    \
+                if (bits >= 32) {                                                                 \
+                    memcpy(to, &word, 4);                                                         \
+                    to += 4;                                                                      \
+                    word >>= 32;                                                                  \
+                    bits -= 32;                                                                   \
+                }                                                                                 \
+            }                                                                                     \
+            memcpy(to, &word, bits / 8);                                                          \
+            to += bits / 8;                                                                       \
+        }                                                                                         \
+    }
+PACK(pack16, uint16_t)
+PACK(pack32, uint32_t)
+
+static void pack_groups(const void *numbers, unsigned size, unsigned width, size_t groups,
+                        uint8_t *to)
+{
+    switch (width) {
+#define PACK_GROUPS(width)                                                                        \
+    case width:                                                                                   \
+        if (size == 2)                                                                            \
+            pack16(numbers, width, groups, to);                                                   \
+        else                                                                                      \
+            pack32(numbers, width, groups, to);                                                   \
+        break;
+        EACH_WIDTH(PACK_GROUPS)
+#undef PACK_GROUPS
+    }
+}
+
+static PyObject *pack(PyObject *module, PyObject *arguments)
+{
+    Py_buffer numbers, packed;
+    Py_buffer *all[] = {&numbers, &packed};
+    unsigned size, width;
+    if (!PyArg_ParseTuple(arguments, "y*IIw*", &numbers, &size, &width, &packed))
+        return NULL;
+    size_t number = size == 2 || size == 4 ? items(&numbers, size) : 0;
+    size_t groups = number / GROUP, rest = number % GROUP;
+    if (!number || !width || width > 8 * size || width > 20 || !aligned(&numbers, size) ||
+        (size_t)packed.len != (groups + !!rest) * width)
+        return finish(UNLIKE, all, 2);
+    Py_BEGIN_ALLOW_THREADS
+    pack_groups(numbers.buf, size, width, groups, packed.buf);
+    if (rest) {
+        uint32_t last[GROUP] = {0};
+        memcpy(last, (const char *)numbers.buf + groups * GROUP * size, rest * size);
+        pack_groups(last, size, width, 1, (uint8_t *)packed.buf + groups * width);
+    }
+    Py_END_ALLOW_THREADS
+    return finish(NULL, all, 2);
+}
+
+static PyMethodDef METHODS[] = {
+    {"look_up", look_up, METH_VARARGS, NULL},
+    {"count", count, METH_VARARGS, NULL},
+    {"count_codes", count_codes, METH_VARARGS, NULL},
+    {"find_codes", find_codes, METH_VARARGS, NULL},
+    {"pack", pack, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef MODULE = {
+    PyModuleDef_HEAD_INIT, "schemas._loops", NULL, 0, METHODS, NULL, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit__loops(void) { return PyModuleDef_Init(&MODULE); }

@@ -1,0 +1,14 @@
+"""What `schemas/_loops.c` defines; `schemas.loops` says what each of them is for."""
+
+from typing_extensions import Buffer
+
+def look_up(page: Buffer, words: Buffer, found: Buffer, /) -> None: ...
+def count(table: Buffer, cells: Buffer, starts: Buffer | None, /) -> None: ...
+def count_codes(
+    table: Buffer, page: Buffer, number: int, cells: Buffer, starts: Buffer | None, /
+) -> None: ...
+def find_codes(
+    values: Buffer, size: int, factor: int, logarithm: int, slots: Buffer, code: Buffer,
+    codes: Buffer, others: Buffer, /,
+) -> None: ...  # fmt: skip
+def pack(numbers: Buffer, size: int, width: int, packed: Buffer, /) -> None: ...
