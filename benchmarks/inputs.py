@@ -51,19 +51,9 @@ class Inputs:
             number = ["--events", str(self.events), "--files", str(FILES)]
             run(Contender(["skim", "sample", str(made), *number]))
             made.rename(folder)
-        if copies == 1:
-            return folder
-        copied = self.cache / f"{name}-x{copies}"
-        if not copied.exists():
-            made = _partial(copied)
-            made.mkdir()
-            for copy in range(copies):
-                for path in folder.iterdir():
-                    os.link(path, made / f"{path.stem}_copy{copy:03d}.root")
-            made.rename(copied)
-        return copied
+        return _copied(folder, copies)
 
-    def recompressed(self, codec: str) -> Path:
+    def recompressed(self, codec: str, copies: int = 1) -> Path:
         """Return the folder of what the e/g skim reads of the sample, compressed otherwise."""
         source = self.ntuples()
         folder = self.cache / f"{source.name}-{codec}"
@@ -77,7 +67,7 @@ class Inputs:
                 ]
                 list(pool.map(run, work))
             made.rename(folder)
-        return folder
+        return _copied(folder, copies)
 
     def skim(
         self, name: str, config: Path, ntuples: Path, *options: str, files: str = "*.root"
@@ -138,6 +128,21 @@ def remove(folders: Sequence[Path]) -> None:
     """Remove what takes much space as soon as nobody needs it."""
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _copied(folder: Path, copies: int) -> Path:
+    """Return the folder of hard links to files by other names, as often as there are copies."""
+    copied = folder.with_name(f"{folder.name}-x{copies}")
+    if copies == 1:
+        return folder
+    if not copied.exists():
+        made = _partial(copied)
+        made.mkdir()
+        for copy in range(copies):
+            for path in folder.iterdir():
+                os.link(path, made / f"{path.stem}_copy{copy:03d}.root")
+        made.rename(copied)
+    return copied
 
 
 def _partial(folder: Path) -> Path:

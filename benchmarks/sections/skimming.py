@@ -25,11 +25,15 @@ def measure(settings: Settings) -> Section:
     branches = inputs.branches(dataset)
     sample = _peers("the sample", inputs.ntuples(), branches, settings)
     compared = [sample]
-    floors = [_floor("the sample, zstd", inputs.ntuples(), branches, settings, settings.copies[0])]
+    copies = settings.copies[0]
+    floors = [
+        _floor("the sample, zstd", inputs.ntuples(), inputs.ntuples(copies), branches, settings)
+    ]
     bounds = []
     for codec in CODECS:
         ntuples = inputs.recompressed(codec)
-        floors.append(_floor(codec, ntuples, branches, settings, 1))
+        many = inputs.recompressed(codec, copies)
+        floors.append(_floor(codec, ntuples, many, branches, settings))
         if codec in ("lzma", "zstd"):
             compared.append(_peers(codec.upper(), ntuples, branches, settings))
             bounds.append(_bound(codec.upper(), floors[-1], compared[-1].found))
@@ -47,8 +51,8 @@ def measure(settings: Settings) -> Section:
             "has 239 branches, compressed by zstd; the others have those alone that the skim "
             "reads.",
             "Decompressing takes the baskets that are read, compressing the encoded pages that "
-            "are written, both in memory and nothing else. Baskets are decompressed by what uproot "
-            "takes for it; the skim itself has faster decompressors of LZMA and zlib.",
+            "are written, both in memory and nothing else, by the libraries that the skim takes: "
+            "of LZMA and zlib faster ones than those of the other tools.",
         ],
         [*(part.table for part in compared), Table(header, [floor.row for floor in floors])],
         promises,
@@ -71,7 +75,19 @@ class _Compared(NamedTuple):
 
 
 class _Floor(NamedTuple):
-    """What the codecs take of a skim: a row of the table, its promises, elapsed seconds of both."""
+    """What the codecs take of a skim.
+
+    Attributes
+    ----------
+    row
+        Of the table.
+    promises
+        What is said of it.
+    start
+        Elapsed seconds of a skim of one event.
+    codecs
+        Processor seconds of the codecs for the ntuples as they are, without copies.
+    """
 
     row: list[str]
     promises: list[Promise]
@@ -119,10 +135,10 @@ def _peers(label: str, ntuples: Path, branches: Path, settings: Settings) -> _Co
     )  # fmt: skip
 
 
-def _floor(label: str, ntuples: Path, branches: Path, settings: Settings, copies: int) -> _Floor:
-    """Compare processor time with that of the codecs; those of copies are copies of one."""
-    inputs = settings.inputs
-    skimmed = inputs.skim("floor", EG_SKIM, inputs.ntuples(copies) if copies > 1 else ntuples)
+def _floor(label: str, ntuples: Path, many: Path, branches: Path, settings: Settings) -> _Floor:
+    """Compare the processor time for many copies of ntuples with that of the codecs for one."""
+    inputs, copies = settings.inputs, settings.copies[0]
+    skimmed = inputs.skim("floor", EG_SKIM, many)
     whole = median([run(skimmed)[0] for _ in range(settings.rounds)])
     one = inputs.skim("one", EG_SKIM, ntuples, "--events", "1")
     start = median([run(one)[0] for _ in range(settings.rounds)])
@@ -130,7 +146,8 @@ def _floor(label: str, ntuples: Path, branches: Path, settings: Settings, copies
     codecs = run_json(
         python("peers.codecs", f"{ntuples}/*.root", branches, inputs.dataset("floor"))
     )
-    floor = copies * (codecs["decompress"] + codecs["compress"])
+    once = codecs["decompress"] + codecs["compress"]
+    floor = copies * once
     rest = (whole.processor - start.processor) / floor
     row = [
         label, f"{copies * inputs.events:,}", seconds(whole.processor), seconds(start.processor),
@@ -138,6 +155,6 @@ def _floor(label: str, ntuples: Path, branches: Path, settings: Settings, copies
         f"{whole.processor / floor:.1f}", f"{rest:.1f}",
     ]  # fmt: skip
     what = f"4. processor time of a skim, times its codecs: {label}"
-    promised = copies > 1 or label == "lzma"
+    promised = ntuples == inputs.ntuples() or label == "lzma"
     promises = [at_most(what, whole.processor / floor, 1.5)] if promised else []
-    return _Floor(row, promises, start.seconds, floor)
+    return _Floor(row, promises, start.seconds, once)
