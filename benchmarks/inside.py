@@ -9,13 +9,7 @@ import argparse
 import json
 from pathlib import Path
 
-from benchmarks.peers.common import repeated
-from histo.run import run
-from runtime.memory import reuse_memory
-from runtime.scheduler import parse_scheduler
-from schemas.dataset import open_dataset
-from schemas.histo_config import HistoConfig
-from schemas.load import load_model
+from runtime.startup import quick_start
 
 
 def main() -> None:
@@ -25,7 +19,17 @@ def main() -> None:
     parser.add_argument("--scheduler", default="threads")
     parser.add_argument("--repeat", type=int, default=5)
     options = parser.parse_args()
-    reuse_memory()  # as the command does
+    quick_start()  # as the command does, before it imports what reads these variables
+
+    from benchmarks.peers.common import repeated
+    from histo.run import run
+    from runtime.memory import reuse_memory
+    from runtime.scheduler import parse_scheduler
+    from schemas.dataset import open_dataset
+    from schemas.histo_config import HistoConfig
+    from schemas.load import load_model
+
+    reuse_memory()
     scheduler = parse_scheduler(options.scheduler, None)
 
     def work() -> None:

@@ -91,27 +91,73 @@ static PyObject *count(PyObject *module, PyObject *arguments)
     return finish(index < number ? OUTSIDE : NULL, all, 3);
 }
 
+/* Count values in bins of equal width; those below are in cell 0, those above and NaN in the last.
+ *
+ * The arithmetic is that of boost-histogram, step by step, so that edges round alike. */
+#define COUNT_VALUES(name, type)                                                                  \
+    static size_t name(Table table, const void *values, size_t number, double start,              \
+                       double width, int32_t bins, const uint32_t *starts)                        \
+    {                                                                                             \
+        const type *value = values;                                                               \
+        for (size_t index = 0; index < number; index++) {                                         \
+            double place = ((double)value[index] - start) / width * bins;                         \
+            uint32_t cell = place < bins ? (place < 0 ? 0 : (uint32_t)(int32_t)place + 1)         \
+                                         : (uint32_t)bins + 1;                                    \
+            if (!count_one(table, cell + (starts ? starts[index] : 0)))                           \
+                return index;                                                                     \
+        }                                                                                         \
+        return number;                                                                            \
+    }
+COUNT_VALUES(count32, float)
+COUNT_VALUES(count64, double)
+
+static PyObject *count_values(PyObject *module, PyObject *arguments)
+{
+    Py_buffer table, values, starts;
+    Py_buffer *all[] = {&table, &values, &starts};
+    unsigned size;
+    int bins;
+    double start, width;
+    if (!PyArg_ParseTuple(arguments, "w*y*Iddiz*", &table, &values, &size, &start, &width, &bins,
+                          &starts))
+        return NULL;
+    if ((size != 4 && size != 8) || bins < 1 || !aligned(&table, 8) || !aligned(&values, size) ||
+        !aligned(&starts, 4) || (starts.buf && items(&starts, 4) != items(&values, size)))
+        return finish(UNLIKE, all, 3);
+    Table to = {table.buf, items(&table, 8)};
+    size_t number = items(&values, size), counted;
+    Py_BEGIN_ALLOW_THREADS
+    counted = (size == 4 ? count32 : count64)(to, values.buf, number, start, width, bins,
+                                              starts.buf);
+    Py_END_ALLOW_THREADS
+    return finish(counted < number ? OUTSIDE : NULL, all, 3);
+}
+
 /* -- codes of few bits, in runs of equal ones or one after another ------------------------------ */
 
-/* What is done with each code: it is looked up, and the word is written down or counted. */
+/* What is done with each code: it is looked up, and its word is written down, added or counted. */
 typedef struct {
     const uint32_t *words;
     uint64_t entries;      /* words, as many as there are codes */
-    uint32_t *found;       /* NULL if words are counted */
-    const uint32_t *start; /* is added to the word; NULL for 0 */
+    uint32_t *found;       /* where words are written to */
+    uint16_t *bits;        /* where their lowest bits are added to others */
+    const uint32_t *start; /* is added to the word before it is counted */
     Table table;
 } Use;
 
-enum { WRITE, COUNT, COUNT_FROM };
+enum { WRITE, ADD_BITS, COUNT, COUNT_FROM };
 
 INLINE int use_one(const Use *use, size_t index, uint32_t code, int how)
 {
     if (code >= use->entries)
         return 0;
     uint32_t word = use->words[code];
-    if (how != WRITE)
+    if (how == COUNT || how == COUNT_FROM)
         return count_one(use->table, how == COUNT ? word : word + use->start[index]);
-    use->found[index] = word;
+    if (how == WRITE)
+        use->found[index] = word;
+    else
+        use->bits[index] |= (uint16_t)word;
     return 1;
 }
 
@@ -209,9 +255,25 @@ static PyObject *look_up(PyObject *module, PyObject *arguments)
     if (!aligned(&words, 4) || !aligned(&found, 4))
         return finish(UNLIKE, all, 3);
     int right;
-    Use use = {words.buf, items(&words, 4), found.buf, NULL, {NULL, 0}};
+    Use use = {.words = words.buf, .entries = items(&words, 4), .found = found.buf};
     Py_BEGIN_ALLOW_THREADS
     right = use_page(&page, items(&found, 4), &use, WRITE);
+    Py_END_ALLOW_THREADS
+    return finish(right ? NULL : DAMAGED, all, 3);
+}
+
+static PyObject *add_bits(PyObject *module, PyObject *arguments)
+{
+    Py_buffer page, words, bits;
+    Py_buffer *all[] = {&page, &words, &bits};
+    if (!PyArg_ParseTuple(arguments, "y*y*w*", &page, &words, &bits))
+        return NULL;
+    if (!aligned(&words, 4) || !aligned(&bits, 2))
+        return finish(UNLIKE, all, 3);
+    int right;
+    Use use = {.words = words.buf, .entries = items(&words, 4), .bits = bits.buf};
+    Py_BEGIN_ALLOW_THREADS
+    right = use_page(&page, items(&bits, 2), &use, ADD_BITS);
     Py_END_ALLOW_THREADS
     return finish(right ? NULL : DAMAGED, all, 3);
 }
@@ -227,8 +289,8 @@ static PyObject *count_codes(PyObject *module, PyObject *arguments)
         number < 0 || (starts.buf && items(&starts, 4) != (size_t)number))
         return finish(UNLIKE, all, 4);
     int right;
-    Use use = {cells.buf, items(&cells, 4), NULL, starts.buf,
-               {table.buf, items(&table, 8)}};
+    Use use = {.words = cells.buf, .entries = items(&cells, 4), .start = starts.buf,
+               .table = {table.buf, items(&table, 8)}};
     Py_BEGIN_ALLOW_THREADS
     right = use.start ? use_page(&page, number, &use, COUNT_FROM)
                       : use_page(&page, number, &use, COUNT);
@@ -340,6 +402,8 @@ static PyObject *pack(PyObject *module, PyObject *arguments)
 static PyMethodDef METHODS[] = {
     {"look_up", look_up, METH_VARARGS, NULL},
     {"count", count, METH_VARARGS, NULL},
+    {"add_bits", add_bits, METH_VARARGS, NULL},
+    {"count_values", count_values, METH_VARARGS, NULL},
     {"count_codes", count_codes, METH_VARARGS, NULL},
     {"find_codes", find_codes, METH_VARARGS, NULL},
     {"pack", pack, METH_VARARGS, NULL},

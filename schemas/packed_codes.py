@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import pairwise
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from schemas.events import Array
 from schemas.flat_file import CODED_AS, FlatFile
 
 Numbers = NDArray[np.integer[Any]]
+Counts = NDArray[np.int64]
 
 WORD = FlatFile.DICTIONARY
 """Type of what is looked up at once, whatever its bits mean."""
@@ -66,21 +68,28 @@ class CodePages:
         if compiled is None:
             return self._file.read(words).view(np.int32)
         found = np.empty(self.rows, np.int32)
-        start = 0
-        for page, number in self._pages:
-            compiled.look_up(page, words, found[start : start + number])
-            start += number
+        for page, _, part in self._parts():
+            compiled.look_up(page, words, found[part])
         return found
 
-    def count(self, cells: Numbers, starts: Numbers | None, table: NDArray[np.int64]) -> None:
-        """Add 1 for each code to its cell of a table; only if loops are compiled."""
-        compiled = loops.compiled()
-        if compiled is None:
-            raise AssertionError("there are no compiled loops")
+    def add_bits(self, compiled: ModuleType, words: Numbers, bits: NDArray[np.uint16]) -> None:
+        """Set the bits of the word of each code besides those that are set; see `read`."""
+        for page, _, part in self._parts():
+            compiled.add_bits(page, words, bits[part])
+
+    def count(
+        self, compiled: ModuleType, cells: Numbers, starts: Numbers | None, table: Counts
+    ) -> None:
+        """Count each code in its cell, plus where it starts, of a table; see `read`."""
+        for page, number, part in self._parts():
+            own = None if starts is None else starts[part]
+            compiled.count_codes(table, page, number, cells, own)
+
+    def _parts(self) -> Iterator[tuple[memoryview, int, slice]]:
+        """Iterate over pages, the number of their codes, and which of all codes these are."""
         start = 0
         for page, number in self._pages:
-            own = None if starts is None else starts[start : start + number]
-            compiled.count_codes(table, page, number, cells, own)
+            yield page, number, slice(start, start + number)
             start += number
 
     @cached_property
@@ -126,8 +135,31 @@ class PackedCodes:
         """The position in the dictionary for each object."""
         return self._read(np.arange(self._starts[-1], dtype=WORD))
 
-    def count(self, cells: Numbers, starts: Numbers | None, table: NDArray[np.int64]) -> None:
-        """Count each object in a cell of a table; only if loops are compiled.
+    def add_bits(self, words: Numbers, bits: NDArray[np.uint16]) -> None:
+        """Set some of the 16 bits of each object, besides those that are set.
+
+        Parameters
+        ----------
+        words
+            Bits for each value of the dictionary, int32.
+        bits
+            Those of each object.
+
+        Raises
+        ------
+        DatasetError
+            For a code beyond the dictionary.
+        """
+        compiled = loops.compiled()
+        if compiled is None:
+            np.bitwise_or(bits, self.look_up(words), out=bits, casting="unsafe")
+            return
+        for group, entries, objects in self._groups():
+            with self._damage():
+                group.add_bits(compiled, words[entries], bits[objects])
+
+    def count(self, cells: Numbers, starts: Numbers | None, table: Counts) -> None:
+        """Count each object in a cell of a table.
 
         Parameters
         ----------
@@ -143,20 +175,27 @@ class PackedCodes:
         DatasetError
             For a code beyond the dictionary.
         """
-        start = 0
-        for group, (first, last) in zip(self._pages, pairwise(self._starts), strict=True):
-            own = None if starts is None else starts[start : start + group.rows]
+        compiled = loops.compiled()
+        if compiled is None:
+            found = self.look_up(cells) if starts is None else self.look_up(cells) + starts
+            table += np.bincount(found, minlength=len(table))
+            return
+        for group, entries, objects in self._groups():
+            own = None if starts is None else starts[objects]
             with self._damage():
-                group.count(cells[first:last], own, table)
-            start += group.rows
+                group.count(compiled, cells[entries], own, table)
 
     def _read(self, words: NDArray[np.int32]) -> NDArray[np.int32]:
         with self._damage():
-            parts = [
-                group.read(words[start:stop])
-                for group, (start, stop) in zip(self._pages, pairwise(self._starts), strict=True)
-            ]
+            parts = [group.read(words[entries]) for group, entries, _ in self._groups()]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _groups(self) -> Iterator[tuple[CodePages, slice, slice]]:
+        """Iterate over row groups: the entries of the dictionary and the objects that are theirs."""
+        start = 0
+        for group, (first, last) in zip(self._pages, pairwise(self._starts), strict=True):
+            yield group, slice(first, last), slice(start, start + group.rows)
+            start += group.rows
 
     @contextmanager
     def _damage(self) -> Iterator[None]:

@@ -94,12 +94,19 @@ def test_codes_are_looked_up_and_counted_or_refused(page: bytes, number: int, en
     expected = decoded(page, number)
     table = np.zeros(3 * entries + 30, np.int64)
     if expected is None or max(expected, default=0) >= entries:
-        for call in (lambda: codes.look_up(words), lambda: codes.count(words, starts, table)):
+        for call in (
+            lambda: codes.look_up(words),
+            lambda: codes.count(words, starts, table),
+            lambda: codes.add_bits(words, np.zeros(number, np.uint16)),
+        ):
             with pytest.raises(DatasetError, match="here is damaged"):
                 call()
         return
     found = words[np.array(expected, np.int64)]
     np.testing.assert_array_equal(codes.look_up(words), found)
+    bits = np.arange(number, dtype=np.uint16)
+    codes.add_bits(words, bits)
+    np.testing.assert_array_equal(bits, (np.arange(number) | found).astype(np.uint16))
     for own in (starts, None):
         table[:] = 0
         codes.count(words, own, table)
@@ -130,6 +137,7 @@ def test_packed_codes_of_any_width(width: int, number: int, seed: int) -> None:
 INT32, INT64 = np.zeros(8, np.int32), np.zeros(8, np.int64)
 PAGE = bytes([3, 16, 1])  # eight times the code 1
 UINT16, BYTES = np.zeros(8, np.uint16), np.zeros(8, np.uint8)
+FLOATS = np.zeros(8, np.float32)
 SLOTS = np.zeros(16, np.uint32)
 LOOSE = memoryview(bytearray(33))[1:]  # not aligned
 
@@ -154,6 +162,15 @@ LOOSE = memoryview(bytearray(33))[1:]  # not aligned
         ("count_codes", (INT64, PAGE, 8, INT32, INT32[:7])),
         ("count_codes", (INT64, PAGE, 8, INT32 + 8, None)),
         ("count_codes", (INT64, PAGE, 8, INT32 + 4, INT32 + 4)),
+        ("add_bits", (PAGE, LOOSE, UINT16)),
+        ("add_bits", (PAGE, INT32, BYTES[:7])),
+        ("add_bits", (PAGE, INT32[:1], UINT16)),
+        ("count_values", (INT64, FLOATS, 4, 0.0, 1.0, 0, None)),
+        ("count_values", (INT64, FLOATS, 2, 0.0, 1.0, 3, None)),
+        ("count_values", (INT64, FLOATS, 4, 0.0, 1.0, 3, INT32[:7])),
+        ("count_values", (INT64, FLOATS, 4, 0.0, 1.0, 3, INT32 + 7)),
+        ("count_values", (INT64, FLOATS + 9, 4, 0.0, 1.0, 7, None)),
+        ("count_values", (INT64, FLOATS * np.nan, 4, 0.0, 1.0, 7, None)),
         ("find_codes", (INT32, 4, 1, 5, SLOTS, SLOTS.view("u2")[:16], UINT16, BYTES)),
         ("find_codes", (INT32, 4, 1, 4, SLOTS, UINT16, UINT16, BYTES)),
         ("find_codes", (INT32, 4, 1, 4, SLOTS, SLOTS.view("u2")[:16], UINT16[:7], BYTES)),
