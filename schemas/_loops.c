@@ -300,19 +300,67 @@ static PyObject *count_codes(PyObject *module, PyObject *arguments)
 
 /* -- encoding ----------------------------------------------------------------------------------- */
 
-#define FIND(name, type)                                                                          \
-    static void name(const void *values, size_t number, uint64_t factor, unsigned shift,          \
-                     const void *slots, const uint16_t *code, uint16_t *codes, uint8_t *others)   \
+/* Slots of a dictionary: the highest bits of a product say which one a value belongs into. */
+#define SLOT(type, value, factor, shift) ((size_t)((type)((value) * (type)(factor)) >> (shift)))
+
+#define SLOTS(name, type)                                                                         \
+    /* Put values into their slots, where the last one stays, and count them. */                  \
+    static void fill##name(const void *values, size_t number, size_t step, uint64_t factor,       \
+                           unsigned shift, void *slots, uint32_t *counts)                         \
+    {                                                                                             \
+        const type *value = values;                                                               \
+        type *slot = slots;                                                                       \
+        for (size_t index = 0; index < number; index += step) {                                   \
+            size_t place = SLOT(type, value[index], factor, shift);                               \
+            slot[place] = value[index];                                                           \
+            counts[place]++;                                                                      \
+        }                                                                                         \
+    }                                                                                             \
+    /* Give values the codes of their slots; list, and count, those that are not in them. */      \
+    static size_t find##name(const void *values, size_t number, uint64_t factor, unsigned shift,  \
+                             const void *slots, const uint16_t *code, uint16_t *codes,            \
+                             int64_t *others)                                                     \
     {                                                                                             \
         const type *value = values, *slot = slots;                                                \
+        size_t left = 0;                                                                          \
         for (size_t index = 0; index < number; index++) {                                         \
-            size_t place = (type)(value[index] * (type)factor) >> shift;                          \
+            size_t place = SLOT(type, value[index], factor, shift);                               \
             codes[index] = code[place];                                                           \
-            others[index] = slot[place] != value[index];                                          \
+            others[left] = index; /* is overwritten unless it counts */                           \
+            left += slot[place] != value[index];                                                  \
         }                                                                                         \
+        return left;                                                                              \
     }
-FIND(find32, uint32_t)
-FIND(find64, uint64_t)
+SLOTS(32, uint32_t)
+SLOTS(64, uint64_t)
+
+/* Tell whether there are values of a size, and as many slots as a logarithm says. */
+static int has_slots(const Py_buffer *values, unsigned size, unsigned logarithm,
+                     const Py_buffer *slots)
+{
+    return (size == 4 || size == 8) && logarithm && logarithm <= 16 && aligned(values, size) &&
+           values->len && aligned(slots, size) && items(slots, size) == (size_t)1 << logarithm;
+}
+
+static PyObject *fill_slots(PyObject *module, PyObject *arguments)
+{
+    Py_buffer values, slots, counts;
+    Py_buffer *all[] = {&values, &slots, &counts};
+    unsigned long long factor;
+    unsigned size, logarithm;
+    Py_ssize_t step;
+    if (!PyArg_ParseTuple(arguments, "y*InKIw*w*", &values, &size, &step, &factor, &logarithm,
+                          &slots, &counts))
+        return NULL;
+    if (!has_slots(&values, size, logarithm, &slots) || step < 1 || !aligned(&counts, 4) ||
+        items(&counts, 4) != items(&slots, size))
+        return finish(UNLIKE, all, 3);
+    Py_BEGIN_ALLOW_THREADS
+    (size == 4 ? fill32 : fill64)(values.buf, items(&values, size), step, factor,
+                                  8 * size - logarithm, slots.buf, counts.buf);
+    Py_END_ALLOW_THREADS
+    return finish(NULL, all, 3);
+}
 
 static PyObject *find_codes(PyObject *module, PyObject *arguments)
 {
@@ -323,17 +371,19 @@ static PyObject *find_codes(PyObject *module, PyObject *arguments)
     if (!PyArg_ParseTuple(arguments, "y*IKIy*y*w*w*", &values, &size, &factor, &logarithm, &slots,
                           &code, &codes, &others))
         return NULL;
-    size_t number = size == 4 || size == 8 ? items(&values, size) : 0;
-    if (!number || !logarithm || logarithm > 16 || !aligned(&values, size) ||
-        !aligned(&slots, size) || !aligned(&code, 2) || !aligned(&codes, 2) ||
-        items(&slots, size) != (size_t)1 << logarithm || items(&code, 2) != items(&slots, size) ||
-        items(&codes, 2) != number || (size_t)others.len != number)
+    if (!has_slots(&values, size, logarithm, &slots) || !aligned(&code, 2) ||
+        items(&code, 2) != items(&slots, size) || !aligned(&codes, 2) ||
+        items(&codes, 2) != items(&values, size) || !aligned(&others, 8) ||
+        items(&others, 8) != items(&values, size))
         return finish(UNLIKE, all, 5);
+    size_t left;
     Py_BEGIN_ALLOW_THREADS
-    (size == 4 ? find32 : find64)(values.buf, number, factor, 8 * size - logarithm, slots.buf,
-                                  code.buf, codes.buf, others.buf);
+    left = (size == 4 ? find32 : find64)(values.buf, items(&values, size), factor,
+                                         8 * size - logarithm, slots.buf, code.buf, codes.buf,
+                                         others.buf);
     Py_END_ALLOW_THREADS
-    return finish(NULL, all, 5);
+    Py_DECREF(finish(NULL, all, 5));
+    return PyLong_FromSize_t(left);
 }
 
 /* Pack groups of numbers; the compiler knows the width, and with it where each number goes. */
@@ -405,6 +455,7 @@ static PyMethodDef METHODS[] = {
     {"add_bits", add_bits, METH_VARARGS, NULL},
     {"count_values", count_values, METH_VARARGS, NULL},
     {"count_codes", count_codes, METH_VARARGS, NULL},
+    {"fill_slots", fill_slots, METH_VARARGS, NULL},
     {"find_codes", find_codes, METH_VARARGS, NULL},
     {"pack", pack, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},

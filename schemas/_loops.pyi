@@ -12,8 +12,12 @@ def count_values(
 def count_codes(
     table: Buffer, page: Buffer, number: int, cells: Buffer, starts: Buffer | None, /
 ) -> None: ...
+def fill_slots(
+    values: Buffer, size: int, step: int, factor: int, logarithm: int, slots: Buffer,
+    counts: Buffer, /,
+) -> None: ...  # fmt: skip
 def find_codes(
     values: Buffer, size: int, factor: int, logarithm: int, slots: Buffer, code: Buffer,
     codes: Buffer, others: Buffer, /,
-) -> None: ...  # fmt: skip
+) -> int: ...  # fmt: skip
 def pack(numbers: Buffer, size: int, width: int, packed: Buffer, /) -> None: ...

@@ -191,7 +191,7 @@ class PackedCodes:
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _groups(self) -> Iterator[tuple[CodePages, slice, slice]]:
-        """Iterate over row groups: the entries of the dictionary and the objects that are theirs."""
+        """Iterate over row groups, with their entries of the dictionary and their objects."""
         start = 0
         for group, (first, last) in zip(self._pages, pairwise(self._starts), strict=True):
             yield group, slice(first, last), slice(start, start + group.rows)
