@@ -28,7 +28,8 @@ import lzma
 import os
 import queue
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,8 @@ from schemas.tally import count
 _KEY = struct.Struct(">ihiIhh")  # bytes, version, length of the object, time, length of key, cycle
 _BASKET = struct.Struct(">Hiiii")  # version, size of buffer, ... of an entry, entries, last byte
 _CHECKSUM = struct.Struct(">Q")
-_HEADER = 9
+# of a block: compression, its version, and two sizes of three bytes, the lowest first
+_BLOCK = struct.Struct("<2sBHBHB")
 
 
 def read_numbers(
@@ -70,19 +72,20 @@ def read_numbers(
     ValueError
         If a basket is not what the tree says, or cannot be decompressed.
     """
-    wanted = [(branch, number) for branch in branches for number in branch.baskets(start, stop)]
-    places = [(int(branch.seeks[number]), int(branch.sizes[number])) for branch, number in wanted]
+    wanted = [branch.baskets(start, stop) for branch in branches]
+    places: list[tuple[int, int]] = []
+    for branch, numbers in zip(branches, wanted, strict=True):
+        own = slice(numbers.start, numbers.stop)
+        places += zip(branch.seeks[own].tolist(), branch.sizes[own].tolist(), strict=True)
     count("bytes_read", sum(size for _, size in places))
     chunks = read_chunks(url, places, source)
     values: list[Values] = []
-    for branch in branches:
-        numbers = branch.baskets(start, stop)
+    for branch, numbers in zip(branches, wanted, strict=True):
+        edges = branch.entries[numbers.start : numbers.stop + 1].tolist()
         baskets = [
-            _open_basket(next(chunks), branch, int(branch.entries[n + 1] - branch.entries[n]))
-            for n in numbers
+            _open_basket(next(chunks), branch, last - first) for first, last in pairwise(edges)
         ]
-        first = int(branch.entries[numbers.start])
-        joined = _join(branch, baskets, start - first, stop - start)
+        joined = _join(branch, baskets, start - edges[0], stop - start)
         values.append(_share_offsets(joined, values[-1] if values else joined))
     return values
 
@@ -114,8 +117,9 @@ def read_chunks(
     """
     if source is None:
         with open(url, "rb") as file:
+            number = file.fileno()
             for seek, size in places:
-                yield memoryview(os.pread(file.fileno(), size, seek))
+                yield memoryview(os.pread(number, size, seek))
         return
     arrived: queue.Queue[Any] = queue.Queue()
     for chunk in source.chunks([(seek, seek + size) for seek, size in places], arrived):
@@ -203,14 +207,15 @@ def inflate(data: memoryview, length: int) -> bytes:
         If they are damaged, compressed in an unknown way, or do not make ``length`` bytes.
     """
     blocks = []
-    position = 0
-    while position < len(data):
-        header = bytes(data[position : position + _HEADER])
-        packed, unpacked = (int.from_bytes(header[i : i + 3], "little") for i in (3, 6))
-        position += _HEADER
-        block = data[position : position + packed]
-        position += packed
-        made = _decompress(header[:2], block, unpacked)
+    position, end = 0, len(data)
+    while position < end:
+        start = position + _BLOCK.size
+        if start > end:
+            raise ValueError("a compressed block ends within its header")
+        method, _, low, high, unpacked_low, unpacked_high = _BLOCK.unpack_from(data, position)
+        unpacked = unpacked_high << 16 | unpacked_low
+        position = start + (high << 16 | low)
+        made = _decompress(method, data[start:position], unpacked)
         if len(made) != unpacked:
             raise ValueError(f"{len(made)} bytes were decompressed where {unpacked} are expected")
         blocks.append(made)
@@ -221,23 +226,28 @@ def inflate(data: memoryview, length: int) -> bytes:
 
 
 def _decompress(method: bytes, block: memoryview, size: int) -> Any:
+    decompress, errors = _decompressors()
+    if method not in decompress:
+        raise ValueError(f"unknown compression {method!r}")
+    try:
+        return decompress[method](block, size)
+    except errors as error:
+        raise ValueError(f"a block cannot be decompressed: {error}") from error
+
+
+@functools.cache
+def _decompressors() -> tuple[dict[bytes, Callable[[memoryview, int], Any]], Any]:
+    """Return what decompresses blocks, by the letters that mark them, and the errors of all."""
     import cramjam
     from isal import isal_zlib
 
-    try:
-        match method:
-            case b"ZL":  # 0.6 of the time that Python's own takes
-                return isal_zlib.decompress(block, bufsize=size)
-            case b"XZ":
-                return _lzma(block, size)
-            case b"ZS":
-                return cramjam.zstd.decompress(block, output_len=size)
-            case b"L4":
-                return _lz4(block, size)
-    # its stubs call the first of these classes an instance
-    except (isal_zlib.error, lzma.LZMAError, cramjam.DecompressionError) as error:  # type: ignore[misc]
-        raise ValueError(f"a block cannot be decompressed: {error}") from error
-    raise ValueError(f"unknown compression {method!r}")
+    zlib, zstd = isal_zlib.decompress, cramjam.zstd.decompress
+    return {
+        b"ZL": lambda block, size: zlib(block, bufsize=size),  # 0.6 of the time of Python's own
+        b"XZ": _lzma,
+        b"ZS": lambda block, size: zstd(block, output_len=size),
+        b"L4": _lz4,
+    }, (isal_zlib.error, lzma.LZMAError, cramjam.DecompressionError)
 
 
 def _lzma(block: memoryview, size: int) -> bytes:
