@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.measure import ROOT, Usage
+from schemas import loops
 
 PACKAGES = (
     "awkward", "boost-histogram", "dask", "dask-awkward", "dask-histogram", "distributed", "duckdb",
@@ -232,6 +233,7 @@ def machine() -> list[list[str]]:
         ["machine", f"{len(os.sched_getaffinity(0))} cores of {model}, {memory / 1e9:.0f} GB"],
         ["Python", platform.python_version()],
         ["packages", versions],
+        ["compiled loops", "no" if loops.compiled() is None else "yes"],
     ]
 
 
