@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,9 @@ built = pytest.mark.skipif(COMPILED is None, reason="the loops are not compiled 
 
 def test_they_are_built_where_there_is_a_compiler() -> None:
     compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
-    if shutil.which(compiler) is None:
-        pytest.skip(f"there is no {compiler}")
+    header = Path(sysconfig.get_path("include"), "Python.h")
+    if shutil.which(compiler) is None or not header.exists():
+        pytest.skip(f"there is no {compiler}, or no {header}")
     assert COMPILED is not None
 
 
