@@ -1,7 +1,7 @@
 /* The innermost loops, see schemas/loops.py: what each of them is for, and what does it without them.
  *
- * All take buffers of NumPy's arrays, refuse what would lead outside of them, and let go of Python's
- * lock. Nothing is kept between calls.
+ * All take buffers of NumPy's arrays and refuse what would lead outside of them. Nothing is kept
+ * between calls.
  */
 
 #define PY_SSIZE_T_CLEAN
@@ -27,6 +27,15 @@
 #define EACH_WIDTH(DO)                                                                            \
     DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13) DO(14)      \
     DO(15) DO(16) DO(17) DO(18) DO(19) DO(20)
+
+/* Python's lock is let go of for what takes longer than to get it back from another thread. */
+#define LONG 20000
+#define BEGIN_WORK(number) PyThreadState *state = (number) > LONG ? PyEval_SaveThread() : NULL
+#define END_WORK()                                                                                \
+    do {                                                                                          \
+        if (state)                                                                                \
+            PyEval_RestoreThread(state);                                                          \
+    } while (0)
 
 /* -- what Python hands over --------------------------------------------------------------------- */
 
@@ -84,10 +93,10 @@ static PyObject *count(PyObject *module, PyObject *arguments)
     Table to = {table.buf, items(&table, 8)};
     const uint32_t *cell = cells.buf, *start = starts.buf;
     size_t number = items(&cells, 4), index = 0;
-    Py_BEGIN_ALLOW_THREADS
+    BEGIN_WORK(number);
     while (index < number && count_one(to, cell[index] + (start ? start[index] : 0)))
         index++;
-    Py_END_ALLOW_THREADS
+    END_WORK();
     return finish(index < number ? OUTSIDE : NULL, all, 3);
 }
 
@@ -126,10 +135,10 @@ static PyObject *count_values(PyObject *module, PyObject *arguments)
         return finish(UNLIKE, all, 3);
     Table to = {table.buf, items(&table, 8)};
     size_t number = items(&values, size), counted;
-    Py_BEGIN_ALLOW_THREADS
+    BEGIN_WORK(number);
     counted = (size == 4 ? count32 : count64)(to, values.buf, number, start, width, bins,
                                               starts.buf);
-    Py_END_ALLOW_THREADS
+    END_WORK();
     return finish(counted < number ? OUTSIDE : NULL, all, 3);
 }
 
@@ -256,9 +265,9 @@ static PyObject *look_up(PyObject *module, PyObject *arguments)
         return finish(UNLIKE, all, 3);
     int right;
     Use use = {.words = words.buf, .entries = items(&words, 4), .found = found.buf};
-    Py_BEGIN_ALLOW_THREADS
+    BEGIN_WORK(items(&found, 4));
     right = use_page(&page, items(&found, 4), &use, WRITE);
-    Py_END_ALLOW_THREADS
+    END_WORK();
     return finish(right ? NULL : DAMAGED, all, 3);
 }
 
@@ -272,9 +281,9 @@ static PyObject *add_bits(PyObject *module, PyObject *arguments)
         return finish(UNLIKE, all, 3);
     int right;
     Use use = {.words = words.buf, .entries = items(&words, 4), .bits = bits.buf};
-    Py_BEGIN_ALLOW_THREADS
+    BEGIN_WORK(items(&bits, 2));
     right = use_page(&page, items(&bits, 2), &use, ADD_BITS);
-    Py_END_ALLOW_THREADS
+    END_WORK();
     return finish(right ? NULL : DAMAGED, all, 3);
 }
 
@@ -291,10 +300,10 @@ static PyObject *count_codes(PyObject *module, PyObject *arguments)
     int right;
     Use use = {.words = cells.buf, .entries = items(&cells, 4), .start = starts.buf,
                .table = {table.buf, items(&table, 8)}};
-    Py_BEGIN_ALLOW_THREADS
+    BEGIN_WORK(number);
     right = use.start ? use_page(&page, number, &use, COUNT_FROM)
                       : use_page(&page, number, &use, COUNT);
-    Py_END_ALLOW_THREADS
+    END_WORK();
     return finish(right ? NULL : DAMAGED, all, 4);
 }
 
@@ -355,10 +364,10 @@ static PyObject *fill_slots(PyObject *module, PyObject *arguments)
     if (!has_slots(&values, size, logarithm, &slots) || step < 1 || !aligned(&counts, 4) ||
         items(&counts, 4) != items(&slots, size))
         return finish(UNLIKE, all, 3);
-    Py_BEGIN_ALLOW_THREADS
+    BEGIN_WORK(items(&values, size) / step);
     (size == 4 ? fill32 : fill64)(values.buf, items(&values, size), step, factor,
                                   8 * size - logarithm, slots.buf, counts.buf);
-    Py_END_ALLOW_THREADS
+    END_WORK();
     return finish(NULL, all, 3);
 }
 
@@ -377,11 +386,11 @@ static PyObject *find_codes(PyObject *module, PyObject *arguments)
         items(&others, 8) != items(&values, size))
         return finish(UNLIKE, all, 5);
     size_t left;
-    Py_BEGIN_ALLOW_THREADS
+    BEGIN_WORK(items(&values, size));
     left = (size == 4 ? find32 : find64)(values.buf, items(&values, size), factor,
                                          8 * size - logarithm, slots.buf, code.buf, codes.buf,
                                          others.buf);
-    Py_END_ALLOW_THREADS
+    END_WORK();
     Py_DECREF(finish(NULL, all, 5));
     return PyLong_FromSize_t(left);
 }
@@ -438,14 +447,14 @@ static PyObject *pack(PyObject *module, PyObject *arguments)
     if (!number || !width || width > 8 * size || width > 20 || !aligned(&numbers, size) ||
         (size_t)packed.len != (groups + !!rest) * width)
         return finish(UNLIKE, all, 2);
-    Py_BEGIN_ALLOW_THREADS
+    BEGIN_WORK(number);
     pack_groups(numbers.buf, size, width, groups, packed.buf);
     if (rest) {
         uint32_t last[GROUP] = {0};
         memcpy(last, (const char *)numbers.buf + groups * GROUP * size, rest * size);
         pack_groups(last, size, width, 1, (uint8_t *)packed.buf + groups * width);
     }
-    Py_END_ALLOW_THREADS
+    END_WORK();
     return finish(NULL, all, 2);
 }
 
