@@ -307,6 +307,38 @@ static PyObject *count_codes(PyObject *module, PyObject *arguments)
     return finish(right ? NULL : DAMAGED, all, 4);
 }
 
+/* -- bytes of values, split by their place in it -------------------------------------------------- */
+
+#define JOIN(name, type)                                                                          \
+    static void name(const uint8_t *split, size_t number, void *found)                            \
+    {                                                                                             \
+        type *to = found;                                                                         \
+        for (size_t index = 0; index < number; index++) {                                         \
+            type value = 0;                                                                       \
+            for (unsigned byte = 0; byte < sizeof(type); byte++)                                  \
+                value |= (type)split[byte * number + index] << 8 * byte;                          \
+            to[index] = value;                                                                    \
+        }                                                                                         \
+    }
+JOIN(join32, uint32_t)
+JOIN(join64, uint64_t)
+
+static PyObject *join_bytes(PyObject *module, PyObject *arguments)
+{
+    Py_buffer split, found;
+    Py_buffer *all[] = {&split, &found};
+    unsigned size;
+    if (!PyArg_ParseTuple(arguments, "y*Iw*", &split, &size, &found))
+        return NULL;
+    if ((size != 4 && size != 8) || !aligned(&found, size) || split.len != found.len)
+        return finish(UNLIKE, all, 2);
+    size_t number = items(&found, size);
+    BEGIN_WORK(number);
+    (size == 4 ? join32 : join64)(split.buf, number, found.buf);
+    END_WORK();
+    return finish(NULL, all, 2);
+}
+
 /* -- encoding ----------------------------------------------------------------------------------- */
 
 /* Slots of a dictionary: the highest bits of a product say which one a value belongs into. */
@@ -464,6 +496,7 @@ static PyMethodDef METHODS[] = {
     {"add_bits", add_bits, METH_VARARGS, NULL},
     {"count_values", count_values, METH_VARARGS, NULL},
     {"count_codes", count_codes, METH_VARARGS, NULL},
+    {"join_bytes", join_bytes, METH_VARARGS, NULL},
     {"fill_slots", fill_slots, METH_VARARGS, NULL},
     {"find_codes", find_codes, METH_VARARGS, NULL},
     {"pack", pack, METH_VARARGS, NULL},

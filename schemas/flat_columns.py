@@ -4,7 +4,7 @@ Parquet stores with each leaf of a collection where events begin and which are e
 all of its fields, and Arrow decodes that for each of them: 3.6 ns a value, more than the values
 themselves take. So the levels of one field are decoded here, which gives the offsets, and of all
 fields only the values: the pages are decompressed, their levels are cut off, and what is left is
-handed to Arrow as a file in memory whose column is flat (`schemas.flat_file`).
+decoded here (`schemas.flat_values`), or handed to Arrow as a file in memory whose column is flat.
 
 A column with a dictionary comes as `Coded`, its codes as they are stored (`schemas.packed_codes`).
 """
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from schemas.errors import DatasetError
 from schemas.events import Array, Coded
-from schemas.flat_file import FlatFile
-from schemas.levels import Levels, LevelsError, count_objects, cut_levels, find_offsets
+from schemas.flat_values import decode_flat
+from schemas.levels import Levels, count_objects, cut_levels, find_offsets
 from schemas.packed_codes import CodePages, PackedCodes
 from schemas.pages import Page, shown_column
 from schemas.parquet_format import CODED, PLAIN
@@ -125,7 +125,7 @@ def read_flat(
             ]
             if collection not in flat.offsets:
                 flat.offsets[collection] = find_offsets(levels)
-        except (LevelsError, _DamagedError) as error:
+        except (ValueError, _DamagedError) as error:  # of levels, or of values
             raise DatasetError.damaged(where, error) from error
         flat.values[name] = _join(read, where)
         events = len(flat.offsets[collection]) - 1
@@ -147,7 +147,7 @@ class _CodedChunk(NamedTuple):
 
 def _read_chunk(
     file: Any, chunk: Any, pages: Sequence[Page], levels: list[Levels], counted: dict[bytes, int]
-) -> FlatFile | _CodedChunk:
+) -> Array | _CodedChunk:
     """Read one column of a row group.
 
     Parameters
@@ -177,13 +177,13 @@ def _read_chunk(
         levels.append(own)
         values.append((encoded, counted[own.definition]))
     if encoding not in CODED:
-        return FlatFile(chunk.physical_type, encoding, values)
+        return decode_flat(chunk.physical_type, dtype, encoding, values)
     if dictionary is None:
         raise _DamagedError("it has no dictionary")
     return _CodedChunk(CodePages(encoding, values, len(dictionary)), dictionary)
 
 
-def _join(chunks: Sequence[FlatFile | _CodedChunk], where: str) -> Array | Coded:
+def _join(chunks: Sequence[Array | _CodedChunk], where: str) -> Array | Coded:
     """Put the row groups of a column after one another; it stays coded if all of them are."""
     coded = [chunk for chunk in chunks if isinstance(chunk, _CodedChunk)]
     if len(coded) == len(chunks) and coded:
@@ -193,7 +193,7 @@ def _join(chunks: Sequence[FlatFile | _CodedChunk], where: str) -> Array | Coded
     parts = [
         PackedCodes([chunk.codes], where).look_up(chunk.dictionary)
         if isinstance(chunk, _CodedChunk)
-        else chunk.read()
+        else chunk
         for chunk in chunks
     ]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
@@ -216,7 +216,8 @@ def _unpacked(
         if crc32(data) != page.checksum % 2**32:
             raise _DamagedError("a page has another checksum than its data")
         if codec is not None:
-            data = memoryview(codec.decompress(data, page.unpacked))
+            # as bytes, for whose memory the C library is responsible, which keeps it for the next
+            data = memoryview(codec.decompress(data, page.unpacked, asbytes=True))
         if len(data) != page.unpacked:
             raise _DamagedError("a page has another size than its header says")
         yield page, data

@@ -15,8 +15,8 @@ MAGIC = b"PAR1"
 DATA_PAGE, DICTIONARY_PAGE = 0, 2
 """Kinds of pages."""
 
-PLAIN, RLE = 0, 3
-"""Encodings of dictionaries, and of levels."""
+PLAIN, RLE, SPLIT = 0, 3, 9
+"""Encodings of dictionaries, of levels, and of values that are split by byte."""
 
 CODED = (2, 8)
 """Encodings of codes of a dictionary: the older number, and the one in use."""
