@@ -5,7 +5,7 @@ VENV := .venv
 NEWEST := .venv-newest
 BENCHMARK := .venv-bench
 BIN := $(VENV)/bin
-PACKAGE := pyproject.toml setup.py schemas/_loops.c
+PACKAGE := pyproject.toml setup.py $(wildcard schemas/_*.[ch])
 
 .PHONY: help demo test lint newest bench format clean
 
