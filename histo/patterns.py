@@ -9,7 +9,6 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from schemas.events import Array, Coded, Codes
-from schemas.packed_codes import PackedCodes
 
 PatternCodes = NDArray[np.int32] | NDArray[np.uint16]
 
@@ -124,10 +123,7 @@ def _bits(masks: Sequence[Mask], size: int) -> NDArray[np.uint16]:
             bit <<= shift
             target |= bit
     for codes, words in coded.values():
-        if isinstance(codes, PackedCodes):
-            codes.add_bits(words, bits)
-        else:
-            np.bitwise_or(bits, codes.look_up(words), out=bits, casting="unsafe")
+        codes.add_bits(words, bits)
     return bits
 
 

@@ -12,10 +12,12 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from schemas import loops
 from schemas.errors import InputError
 from schemas.event_schema import EVENT
 
 Array = NDArray[Any]
+Numbers = NDArray[np.integer[Any]]
 
 
 class Ragged(Struct, frozen=True):
@@ -67,6 +69,40 @@ class Codes(Protocol):
             For a code beyond the dictionary.
         """
 
+    def add_bits(self, words: Numbers, bits: NDArray[np.uint16]) -> None:
+        """Set some of the 16 bits of each object, besides those that are set.
+
+        Parameters
+        ----------
+        words
+            Bits for each value of the dictionary, int32.
+        bits
+            Those of each object.
+
+        Raises
+        ------
+        IndexError, DatasetError
+            For a code beyond the dictionary.
+        """
+
+    def count(self, cells: Numbers, starts: Numbers | None, table: NDArray[np.int64]) -> None:
+        """Count each object in a cell of a table.
+
+        Parameters
+        ----------
+        cells
+            Number of the cell for each value of the dictionary, int32.
+        starts
+            What is to be added to it for each object, int32; None for 0.
+        table
+            Where 1 is added.
+
+        Raises
+        ------
+        IndexError, DatasetError
+            For a code beyond the dictionary.
+        """
+
     @property
     def numbers(self) -> NDArray[np.int32]:
         """The position in the dictionary for each object; never negative."""
@@ -90,6 +126,29 @@ class PlainCodes(Struct, frozen=True):
     def look_up(self, values: Array) -> Array:
         """Return the value of each object; IndexError for a code beyond the dictionary."""
         return values.take(self.numbers)
+
+    def add_bits(self, words: Numbers, bits: NDArray[np.uint16]) -> None:
+        """Set bits of each object; see `Codes`."""
+        add_words(self.look_up(words), bits)
+
+    def count(self, cells: Numbers, starts: Numbers | None, table: NDArray[np.int64]) -> None:
+        """Count each object in a cell of a table; see `Codes`."""
+        count_cells(self.look_up(cells), starts, table)
+
+
+def add_words(words: Numbers, bits: NDArray[np.uint16]) -> None:
+    """Set the bits of a word for each object, besides those that are set."""
+    np.bitwise_or(bits, words, out=bits, casting="unsafe")
+
+
+def count_cells(cells: Numbers, starts: Numbers | None, table: NDArray[np.int64]) -> None:
+    """Count entries in the cells of a table, with what is to be added to the number of each."""
+    compiled = loops.compiled()
+    short = cells.dtype == np.int32 and (starts is None or starts.dtype == np.int32)
+    if compiled is not None and short:
+        compiled.count(table, np.ascontiguousarray(cells), starts)
+        return
+    table += np.bincount(cells if starts is None else cells + starts, minlength=len(table))
 
 
 class Coded(Struct, frozen=True):

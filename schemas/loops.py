@@ -13,7 +13,7 @@ count         counts entries in cells of a table                      0.75 (NumP
 count_codes   looks cells up by code, and counts in them              1.75 (Arrow, NumPy)   0.55
 count_values  finds bins of equal width, and counts in them           1.8 (NumPy)           0.9
 fill_slots    puts a sample of values into slots of a dictionary      0.35 (NumPy)          0.1
-find_codes    finds the slot of a dictionary that holds a value       0.9 (NumPy)           0.4
+find_codes    finds the slot of a dictionary that holds a value       0.9 (NumPy)           0.65
 join_bytes    puts bytes of real numbers that are split together      0.6 (Arrow)           0.15
 pack          puts numbers of few bits after one another              0.7 (NumPy)           0.1
 ============  ======================================================  ====================  ====

@@ -10,16 +10,16 @@ from hypothesis.extra import numpy as npst
 
 from histo.book import Binning
 from histo.cells import Cells, bins
-from schemas.axes import RegularAxis
+from schemas.axes import Axis, RegularAxis
 from schemas.events import Array, Coded, PlainCodes
 from tests.histo.test_book import AXES
 
 pytestmark = pytest.mark.usefixtures("any_loops")
 
 
-def require_counts(axis: object, values: Array, patterns: int) -> None:
+def require_counts(axis: Axis, values: Array, patterns: int) -> None:
     """Compare with the bin of each value, one by one; in a table of patterns x bins, too."""
-    binning = Binning(axis)  # type: ignore[arg-type]
+    binning = Binning(axis)
     with np.errstate(all="ignore"):
         numbers = binning.index(values) + binning.first
     size = patterns * binning.size
@@ -42,7 +42,7 @@ def require_counts(axis: object, values: Array, patterns: int) -> None:
     ),
     st.integers(1, 4),
 )  # fmt: skip
-def test_any_values(axis: object, values: Array, patterns: int) -> None:
+def test_any_values(axis: Axis, values: Array, patterns: int) -> None:
     require_counts(axis, values, patterns)
 
 
