@@ -4,7 +4,7 @@ from setuptools import Extension, setup
 
 LOOPS = Extension(
     "schemas._loops",
-    sources=["schemas/_loops.c", "schemas/_encoding_loops.c"],
+    sources=["schemas/_loops.c", "schemas/_baskets.c", "schemas/_encoding_loops.c"],
     depends=["schemas/_loops.h"],
     extra_compile_args=["-O3"],  # some of them take twice as long with less
     optional=True,  # where there is no compiler, NumPy and Arrow do the same

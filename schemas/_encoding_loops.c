@@ -2,7 +2,9 @@
 
 #include "_loops.h"
 
-/* Slots of a dictionary: the highest bits of a product say which one a value belongs into. */
+/* -- the distinct values of a column ------------------------------------------------------------- */
+
+/* The slot that a value belongs into: the highest bits of a product. */
 #define SLOT(type, value, factor, shift) ((size_t)((type)((value) * (type)(factor)) >> (shift)))
 
 #define SLOTS(name, type)                                                                         \
@@ -17,6 +19,25 @@
             slot[place] = value[index];                                                           \
             counts[place]++;                                                                      \
         }                                                                                         \
+    }                                                                                             \
+    /* Mark the slots that some values belong into, and count them. */                            \
+    static size_t mark##name(const void *values, size_t number, uint64_t factor, unsigned shift,  \
+                             uint8_t *marks)                                                      \
+    {                                                                                             \
+        const type *value = values;                                                               \
+        size_t marked = 0;                                                                        \
+        for (size_t index = 0; index < number; index++) {                                         \
+            size_t place = SLOT(type, value[index], factor, shift);                               \
+            marked += !marks[place];                                                              \
+            marks[place] = 1;                                                                     \
+        }                                                                                         \
+        return marked;                                                                            \
+    }                                                                                             \
+    /* Write down what is in some slots. */                                                       \
+    static void list##name(const void *slots, const uint32_t *used, size_t number, void *found)   \
+    {                                                                                             \
+        for (size_t index = 0; index < number; index++)                                           \
+            ((type *)found)[index] = ((const type *)slots)[used[index]];                          \
     }                                                                                             \
     /* Give values the codes of their slots; list, and count, those that are not in them. */      \
     static size_t find##name(const void *values, size_t number, uint64_t factor, unsigned shift,  \
@@ -36,57 +57,104 @@
 SLOTS(32, uint32_t)
 SLOTS(64, uint64_t)
 
-/* Tell whether there are values of a size, and as many slots as a logarithm says. */
-static int has_slots(const Py_buffer *values, unsigned size, unsigned logarithm,
-                     const Py_buffer *slots)
+#define MOST 65535 /* occurrences from which values count as equally frequent */
+
+/* List the slots that are in use, most frequent ones first and else in their order. */
+static size_t rank(const uint32_t *counts, size_t slots, uint32_t *used, uint32_t *spare)
 {
-    return (size == 4 || size == 8) && logarithm && logarithm <= 16 && aligned(values, size) &&
-           values->len && aligned(slots, size) && items(slots, size) == (size_t)1 << logarithm;
+    size_t number = 0;
+    for (size_t slot = 0; slot < slots; slot++) {
+        used[number] = slot; /* is overwritten unless it counts */
+        number += counts[slot] > 0;
+    }
+    for (unsigned shift = 0; shift < 16; shift += 8) { /* sorted by digits, the lowest first */
+#define DIGIT(slot) ((MOST - (counts[slot] < MOST ? counts[slot] : MOST)) >> shift & 255)
+        size_t starts[257] = {0};
+        for (size_t index = 0; index < number; index++)
+            starts[DIGIT(used[index]) + 1]++;
+        for (unsigned digit = 0; digit < 256; digit++)
+            starts[digit + 1] += starts[digit];
+        for (size_t index = 0; index < number; index++)
+            spare[starts[DIGIT(used[index])]++] = used[index];
+        memcpy(used, spare, number * sizeof *used);
+#undef DIGIT
+    }
+    return number;
 }
 
-PyObject *fill_slots(PyObject *module, PyObject *arguments)
+/* What a round has in memory, for each slot. */
+typedef struct {
+    uint64_t values; /* of 32 bits only half of it */
+    uint32_t count, used, spare;
+    uint16_t code;
+} Slot;
+
+PyObject *find_distinct(PyObject *module, PyObject *arguments)
 {
-    Py_buffer values, slots, counts;
-    Py_buffer *all[] = {&values, &slots, &counts};
+    Py_buffer values, found, codes, others;
+    Py_buffer *all[] = {&values, &found, &codes, &others};
     unsigned long long factor;
     unsigned size, logarithm;
     Py_ssize_t step;
-    if (!PyArg_ParseTuple(arguments, "y*InKIw*w*", &values, &size, &step, &factor, &logarithm,
-                          &slots, &counts))
+    if (!PyArg_ParseTuple(arguments, "y*InKIw*w*w*", &values, &size, &step, &factor, &logarithm,
+                          &found, &codes, &others))
         return NULL;
-    if (!has_slots(&values, size, logarithm, &slots) || step < 1 || !aligned(&counts, 4) ||
-        items(&counts, 4) != items(&slots, size))
-        return finish(UNLIKE, all, 3);
-    BEGIN_WORK(items(&values, size) / step);
-    (size == 4 ? fill32 : fill64)(values.buf, items(&values, size), step, factor,
-                                  8 * size - logarithm, slots.buf, counts.buf);
+    size_t number = size == 4 || size == 8 ? items(&values, size) : 0;
+    size_t slots = (size_t)1 << (logarithm & 31);
+    if (!number || step < 1 || !logarithm || logarithm > 16 || !aligned(&values, size) ||
+        !aligned(&found, size) || items(&found, size) != slots || !aligned(&codes, 2) ||
+        items(&codes, 2) != number || !aligned(&others, 8) || items(&others, 8) != number)
+        return finish(UNLIKE, all, 4);
+    /* one after another, those of the largest numbers first, which aligns them all */
+    char *memory = PyMem_Malloc(slots * sizeof(Slot));
+    if (!memory) {
+        Py_DECREF(finish(NULL, all, 4));
+        return PyErr_NoMemory();
+    }
+    uint32_t *counts = (uint32_t *)(memory + slots * 8), *used = counts + slots;
+    uint32_t *spare = used + slots;
+    uint16_t *code = (uint16_t *)(spare + slots);
+    unsigned shift = 8 * size - logarithm;
+    size_t distinct, left;
+    BEGIN_WORK(number);
+    memset(memory, 0, slots * 12);
+    /* an empty slot holds nothing that belongs there: 0 belongs into the first one */
+    if (size == 4)
+        *(uint32_t *)memory = 1;
+    else
+        *(uint64_t *)memory = 1;
+    (size == 4 ? fill32 : fill64)(values.buf, number, step, factor, shift, memory, counts);
+    distinct = rank(counts, slots, used, spare);
+    for (size_t index = 0; index < distinct; index++)
+        code[used[index]] = index;
+    (size == 4 ? list32 : list64)(memory, used, distinct, found.buf);
+    left = (size == 4 ? find32 : find64)(values.buf, number, factor, shift, memory, code,
+                                         codes.buf, others.buf);
     END_WORK();
-    return finish(NULL, all, 3);
+    PyMem_Free(memory);
+    Py_DECREF(finish(NULL, all, 4));
+    return Py_BuildValue("nn", (Py_ssize_t)distinct, (Py_ssize_t)left);
 }
 
-PyObject *find_codes(PyObject *module, PyObject *arguments)
+PyObject *count_slots(PyObject *module, PyObject *arguments)
 {
-    Py_buffer values, slots, code, codes, others;
-    Py_buffer *all[] = {&values, &slots, &code, &codes, &others};
+    Py_buffer values;
+    Py_buffer *all[] = {&values};
     unsigned long long factor;
     unsigned size, logarithm;
-    if (!PyArg_ParseTuple(arguments, "y*IKIy*y*w*w*", &values, &size, &factor, &logarithm, &slots,
-                          &code, &codes, &others))
+    if (!PyArg_ParseTuple(arguments, "y*IKI", &values, &size, &factor, &logarithm))
         return NULL;
-    if (!has_slots(&values, size, logarithm, &slots) || !aligned(&code, 2) ||
-        items(&code, 2) != items(&slots, size) || !aligned(&codes, 2) ||
-        items(&codes, 2) != items(&values, size) || !aligned(&others, 8) ||
-        items(&others, 8) != items(&values, size))
-        return finish(UNLIKE, all, 5);
-    size_t left;
-    BEGIN_WORK(items(&values, size));
-    left = (size == 4 ? find32 : find64)(values.buf, items(&values, size), factor,
-                                         8 * size - logarithm, slots.buf, code.buf, codes.buf,
-                                         others.buf);
-    END_WORK();
-    Py_DECREF(finish(NULL, all, 5));
-    return PyLong_FromSize_t(left);
+    if ((size != 4 && size != 8) || !logarithm || logarithm > 16 || !aligned(&values, size))
+        return finish(UNLIKE, all, 1);
+    uint8_t marks[1 << 16];
+    memset(marks, 0, (size_t)1 << logarithm);
+    size_t marked = (size == 4 ? mark32 : mark64)(values.buf, items(&values, size), factor,
+                                                  8 * size - logarithm, marks);
+    Py_DECREF(finish(NULL, all, 1));
+    return PyLong_FromSize_t(marked);
 }
+
+/* -- numbers of few bits ------------------------------------------------------------------------ */
 
 /* Pack groups of numbers; the compiler knows the width, and with it where each number goes. */
 #define PACK(name, type)                                                                          \

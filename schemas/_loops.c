@@ -290,8 +290,10 @@ static PyMethodDef METHODS[] = {
     {"count_values", count_values, METH_VARARGS, NULL},
     {"count_codes", count_codes, METH_VARARGS, NULL},
     {"join_bytes", join_bytes, METH_VARARGS, NULL},
-    {"fill_slots", fill_slots, METH_VARARGS, NULL},
-    {"find_codes", find_codes, METH_VARARGS, NULL},
+    {"open_baskets", open_baskets, METH_VARARGS, NULL},
+    {"join_baskets", join_baskets, METH_VARARGS, NULL},
+    {"find_distinct", find_distinct, METH_VARARGS, NULL},
+    {"count_slots", count_slots, METH_VARARGS, NULL},
     {"pack", pack, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

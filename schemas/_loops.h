@@ -60,9 +60,13 @@ static inline PyObject *finish(const char *wrong, Py_buffer *buffers[], int numb
 
 #define UNLIKE "arrays of other types or lengths than were promised"
 
+/* in _baskets.c */
+PyObject *open_baskets(PyObject *module, PyObject *arguments);
+PyObject *join_baskets(PyObject *module, PyObject *arguments);
+
 /* in _encoding_loops.c */
-PyObject *fill_slots(PyObject *module, PyObject *arguments);
-PyObject *find_codes(PyObject *module, PyObject *arguments);
+PyObject *find_distinct(PyObject *module, PyObject *arguments);
+PyObject *count_slots(PyObject *module, PyObject *arguments);
 PyObject *pack(PyObject *module, PyObject *arguments);
 
 #endif

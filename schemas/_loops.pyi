@@ -12,13 +12,17 @@ def count_values(
 def count_codes(
     table: Buffer, page: Buffer, number: int, cells: Buffer, starts: Buffer | None, /
 ) -> None: ...
-def fill_slots(
-    values: Buffer, size: int, step: int, factor: int, logarithm: int, slots: Buffer,
-    counts: Buffer, /,
-) -> None: ...  # fmt: skip
-def find_codes(
-    values: Buffer, size: int, factor: int, logarithm: int, slots: Buffer, code: Buffer,
-    codes: Buffer, others: Buffer, /,
-) -> int: ...  # fmt: skip
 def join_bytes(split: Buffer, size: int, found: Buffer, /) -> None: ...
+def open_baskets(
+    file: int, seeks: Buffer, sizes: Buffer, entries: Buffer, item: int, jagged: bool,
+    frames: Buffer, baskets: Buffer, /,
+) -> tuple[int, int] | None: ...  # fmt: skip
+def join_baskets(
+    content: Buffer, baskets: Buffer, item: int, values: Buffer, offsets: Buffer, /
+) -> None: ...
+def find_distinct(
+    values: Buffer, size: int, step: int, factor: int, logarithm: int, found: Buffer,
+    codes: Buffer, others: Buffer, /,
+) -> tuple[int, int]: ...  # fmt: skip
+def count_slots(values: Buffer, size: int, factor: int, logarithm: int, /) -> int: ...
 def pack(numbers: Buffer, size: int, width: int, packed: Buffer, /) -> None: ...

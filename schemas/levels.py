@@ -54,7 +54,7 @@ def cut_levels(page: memoryview, values: int) -> tuple[Levels, memoryview]:
 def join_levels(levels: Levels) -> bytes:
     """Return what stands in a page before its values; nothing if each event has one value."""
     stored = [level for level in levels[:2] if level]
-    return b"".join(len(level).to_bytes(4, "little") + level for level in stored)
+    return b"".join(part for level in stored for part in (len(level).to_bytes(4, "little"), level))
 
 
 def _cut(page: memoryview) -> tuple[bytes, memoryview]:

@@ -1,22 +1,24 @@
 """The innermost loops, compiled where the installation found a compiler.
 
 What passes over all values with NumPy or Arrow makes several arrays of all of them, or asks of each
-value what is the same for all. `_loops.c` and `_encoding_loops.c` have the loops in which most of
-the time was spent. For 582,000 values on one thread, in ms:
+value what is the same for all. `_loops.c`, `_baskets.c` and `_encoding_loops.c` have the loops in
+which most of the time was spent. For 582,000 values on one thread, in ms:
 
-============  ======================================================  ====================  ====
-loop          what it does                                            without               here
-============  ======================================================  ====================  ====
-look_up       gives each code of a Parquet page its word              0.9 (Arrow)           0.3
-add_bits      the same, to bits of conditions                         1.2 (Arrow, NumPy)    0.25
-count         counts entries in cells of a table                      0.75 (NumPy)          0.35
-count_codes   looks cells up by code, and counts in them              1.75 (Arrow, NumPy)   0.55
-count_values  finds bins of equal width, and counts in them           1.8 (NumPy)           0.9
-fill_slots    puts a sample of values into slots of a dictionary      0.35 (NumPy)          0.1
-find_codes    finds the slot of a dictionary that holds a value       0.9 (NumPy)           0.65
-join_bytes    puts bytes of real numbers that are split together      0.6 (Arrow)           0.15
-pack          puts numbers of few bits after one another              0.7 (NumPy)           0.1
-============  ======================================================  ====================  ====
+=============  =====================================================  ====================  ====
+loop           what it does                                           without               here
+=============  =====================================================  ====================  ====
+look_up        gives each code of a Parquet page its word             0.9 (Arrow)           0.3
+add_bits       the same, to bits of conditions                        1.2 (Arrow, NumPy)    0.25
+count          counts entries in cells of a table                     0.75 (NumPy)          0.35
+count_codes    looks cells up by code, and counts in them             1.75 (Arrow, NumPy)   0.55
+count_values   finds bins of equal width, and counts in them          1.8 (NumPy)           0.9
+join_bytes     puts bytes of real numbers that are split together     0.6 (Arrow)           0.15
+open_baskets   reads baskets, and takes compressed frames out         0.27 (Python)         0.1
+join_baskets   turns their contents into values and offsets           1.35 (NumPy)          0.45
+find_distinct  finds distinct values by their slots in a dictionary   2.2 (NumPy)           1.05
+count_slots    counts the slots that are in use, of 4,096 values      0.02 (NumPy)          0.01
+pack           puts numbers of few bits after one another             0.7 (NumPy)           0.1
+=============  =====================================================  ====================  ====
 
 They also let other threads go on, which ``numpy.bincount`` does not: it keeps Python's lock.
 

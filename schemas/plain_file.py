@@ -24,7 +24,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from schemas.baskets import inflate
+from schemas.compression import inflate
 
 # magic, version, begin, end, free: seek, bytes and number, bytes of the name, size of pointers,
 # compression, streamers: seek and bytes, UUID: version and value

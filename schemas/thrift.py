@@ -14,6 +14,7 @@ Value = tuple[int, bytes]
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _STRUCT = (
     1, 2, 3, 4, 5, 6, 7, 8, 9, 12
 )  # fmt: skip
+_BYTES = tuple(bytes([number]) for number in range(256))
 _LONG = 15  # stands for a length that follows
 _STATISTICS = 2  # depth that is left in the statistics of a page, the only ones to have 64 bits
 
@@ -21,7 +22,7 @@ _STATISTICS = 2  # depth that is left in the statistics of a page, the only ones
 def unsigned(number: int) -> bytes:
     """Return a number in groups of seven bits, the lowest first."""
     if number <= 127:  # as most are
-        return bytes((number,))
+        return _BYTES[number]
     groups = bytearray()
     while number > 127:
         groups.append(number & 127 | 128)
@@ -64,12 +65,13 @@ def sequence(values: Sequence[Value], kind: int = _STRUCT) -> Value:
 
 def record(*fields: tuple[int, Value]) -> Value:
     """Return a structure of numbered fields in ascending order."""
-    parts = []
+    parts: list[bytes] = []
     last = 0
     for number, (kind, data) in fields:
-        parts.append(bytes([number - last << 4 | kind]) + data)
+        parts += _BYTES[number - last << 4 | kind], data
         last = number
-    return _STRUCT, b"".join(parts) + b"\0"
+    parts.append(b"\0")
+    return _STRUCT, b"".join(parts)
 
 
 def fields_of(data: bytes) -> dict[int, Value]:

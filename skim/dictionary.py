@@ -79,8 +79,15 @@ def count_distinct(values: Array) -> int:
     4,096 values take 10 us; if all are distinct, some 3 % are missing.
     """
     logarithm = min(len(values).bit_length() + 4, SLOT_BITS[1])
+    bits = _bits(values)
+    compiled = loops.compiled()
+    if compiled is not None:
+        number: int = compiled.count_slots(
+            bits, bits.itemsize, _factor(bits.itemsize, 0), logarithm
+        )
+        return number
     taken = np.zeros(1 << logarithm, np.bool_)
-    taken[_slots(_bits(values), logarithm, 0)] = True
+    taken[_slots(bits, logarithm, 0)] = True
     return int(np.count_nonzero(taken))
 
 
@@ -95,11 +102,7 @@ def _find(bits: Array, done: int) -> tuple[Array, Array]:
     if done == ROUNDS or len(bits) < SMALL:
         ordered, positions = np.unique(bits, return_inverse=True)
         return ordered, positions.astype(_code_type(len(ordered)))
-    slots, used = _fill(bits, done)
-    code_of_slot = np.zeros(len(slots), np.uint16)
-    code_of_slot[used] = np.arange(len(used))
-    found: Array = slots[used]
-    codes, left = _compare(bits, slots, code_of_slot, done)
+    found, codes, left = _look_up(bits, done)
     if len(left):
         more, their_codes = _find(bits[left], done + 1)
         codes = codes.astype(_code_type(len(found) + len(more)), copy=False)
@@ -108,47 +111,56 @@ def _find(bits: Array, done: int) -> tuple[Array, Array]:
     return found, codes
 
 
-def _fill(bits: Array, done: int) -> tuple[Array, Array]:
-    """Return what is in each slot, and the slots that are in use, most frequent ones first."""
+def _look_up(bits: Array, done: int) -> tuple[Array, Array, Array]:
+    """Do one round.
+
+    Returns
+    -------
+    found
+        What is in the slots, the most frequent ones in the sample first.
+    codes
+        For each value the position in it of what is in the value's slot.
+    left
+        Positions of the values of which another one is in the slot.
+    """
     step = 1 if done else SAMPLE
     least, most = SLOT_BITS
     logarithm = min(max((-(-len(bits) // step)).bit_length(), least), most)
+    compiled = loops.compiled()
+    if compiled is None:
+        return _look_up_slowly(bits, done, step, logarithm)
+    size, factor = bits.itemsize, _factor(bits.itemsize, done)
+    found = np.empty(1 << logarithm, bits.dtype)
+    codes, left = np.empty(len(bits), np.uint16), np.empty(len(bits), np.int64)
+    distinct, others = compiled.find_distinct(
+        bits, size, step, factor, logarithm, found, codes, left
+    )
+    return found[:distinct], codes, left[:others]
+
+
+def _look_up_slowly(
+    bits: Array, done: int, step: int, logarithm: int
+) -> tuple[Array, Array, Array]:
+    """Do what the compiled loop does."""
     slots = np.zeros(1 << logarithm, bits.dtype)
     slots[0] = 1  # belongs elsewhere: an empty slot holds nothing that belongs there
-    compiled = loops.compiled()
-    if compiled is not None:
-        counts: Array = np.zeros(len(slots), np.uint32)
-        size, factor = bits.itemsize, _factor(bits.itemsize, done)
-        compiled.fill_slots(bits, size, step, factor, logarithm, slots, counts)
-    else:
-        sample = bits[::step].copy()
-        places = _slots(sample, logarithm, done)
-        slots[places] = sample  # the last one of several stays
-        counts = np.bincount(places, minlength=len(slots))
+    sample = bits[::step].copy()
+    places = _slots(sample, logarithm, done)
+    slots[places] = sample  # the last one of several stays
+    counts = np.bincount(places, minlength=len(slots))
     used = np.flatnonzero(counts > 0)  # of truth values it takes a tenth of the time
     rare = (MOST - np.minimum(counts[used], MOST)).astype(np.uint16)  # sorted by their digits
-    return slots, used[np.argsort(rare, kind="stable")]
-
-
-def _compare(bits: Array, slots: Array, code_of_slot: Array, done: int) -> tuple[Array, Array]:
-    """Return the code of the slot of each value, and the values of which another is in it."""
-    codes = np.empty(len(bits), np.uint16)
-    size, logarithm = bits.itemsize, len(slots).bit_length() - 1
-    compiled = loops.compiled()
-    if compiled is not None:
-        left, factor = np.empty(len(bits), np.int64), _factor(size, done)
-        number = compiled.find_codes(
-            bits, size, factor, logarithm, slots, code_of_slot, codes, left
-        )
-        return codes, left[:number]
-    others = np.empty(len(bits), np.bool_)
+    used = used[np.argsort(rare, kind="stable")]
+    code_of_slot = np.zeros(len(slots), np.uint16)
+    code_of_slot[used] = np.arange(len(used))
+    codes, others = np.empty(len(bits), np.uint16), np.empty(len(bits), np.bool_)
     for start in range(0, len(bits), AT_ONCE):
         part = slice(start, start + AT_ONCE)
         places = _slots(bits[part], logarithm, done)
         # no slot is outside; not to check that, and not to copy, takes a tenth less time
         code_of_slot.take(places, out=codes[part], mode="wrap")
         np.not_equal(slots.take(places, mode="wrap"), bits[part], out=others[part])
-    return codes, np.flatnonzero(others)
+    return slots[used], codes, np.flatnonzero(others)
 
 
 def _slots(bits: Array, logarithm: int, done: int) -> Array:

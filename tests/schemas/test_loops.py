@@ -142,6 +142,12 @@ UINT16, BYTES = np.zeros(8, np.uint16), np.zeros(8, np.uint8)
 FLOATS = np.zeros(8, np.float32)
 SLOTS = np.zeros(16, np.uint32)
 LOOSE = memoryview(bytearray(33))[1:]  # not aligned
+CONTENT = bytes(40)
+
+
+def basket(start: int = 0, border: int = 16, key: int = 0, entries: int = 2) -> Any:
+    """Return the table of one basket."""
+    return np.array([start, border, key, entries], np.int64)
 
 
 @built
@@ -176,15 +182,35 @@ LOOSE = memoryview(bytearray(33))[1:]  # not aligned
         ("count_values", (INT64, FLOATS, 4, 0.0, 1.0, 3, INT32 + 7)),
         ("count_values", (INT64, FLOATS + 9, 4, 0.0, 1.0, 7, None)),
         ("count_values", (INT64, FLOATS * np.nan, 4, 0.0, 1.0, 7, None)),
-        ("find_codes", (INT32, 4, 1, 5, SLOTS, SLOTS.view("u2")[:16], UINT16, INT64)),
-        ("find_codes", (INT32, 4, 1, 4, SLOTS, UINT16, UINT16, INT64)),
-        ("fill_slots", (INT32, 4, 1, 1, 4, SLOTS, SLOTS[:15])),
-        ("fill_slots", (INT32, 4, 0, 1, 4, SLOTS, SLOTS)),
-        ("fill_slots", (INT32, 4, 1, 1, 17, SLOTS, SLOTS)),
-        ("fill_slots", (INT32, 2, 1, 1, 4, SLOTS, SLOTS)),
-        ("find_codes", (INT32, 4, 1, 4, SLOTS, SLOTS.view("u2")[:16], UINT16[:7], INT64)),
-        ("find_codes", (INT32, 4, 1, 4, SLOTS, SLOTS.view("u2")[:16], UINT16, INT64[:7])),
-        ("find_codes", (INT32, 2, 1, 4, SLOTS, SLOTS.view("u2")[:16], UINT16, INT64)),
+        ("find_distinct", (INT32, 4, 1, 1, 4, SLOTS[:15], UINT16, INT64)),
+        ("find_distinct", (INT32, 4, 0, 1, 4, SLOTS, UINT16, INT64)),
+        ("find_distinct", (INT32, 4, 1, 1, 17, SLOTS, UINT16, INT64)),
+        ("find_distinct", (INT32, 2, 1, 1, 4, SLOTS, UINT16, INT64)),
+        ("find_distinct", (INT32, 4, 1, 1, 4, SLOTS, UINT16[:7], INT64)),
+        ("find_distinct", (INT32, 4, 1, 1, 4, SLOTS, UINT16, INT64[:7])),
+        ("find_distinct", (INT32[:0], 4, 1, 1, 4, SLOTS, UINT16[:0], INT64[:0])),
+        ("find_distinct", (LOOSE[:32], 4, 1, 1, 4, SLOTS, UINT16, INT64)),
+        ("count_slots", (INT32, 2, 1, 4)),
+        ("count_slots", (INT32, 4, 1, 17)),
+        ("count_slots", (INT32, 4, 1, 0)),
+        ("count_slots", (LOOSE[:32], 4, 1, 4)),
+        ("open_baskets", (0, INT64[:1], INT64[:1], INT64[:1], 4, 0, BYTES.copy(), basket())),
+        ("open_baskets", (0, INT64[:1], INT64[:2], INT64[:2], 4, 0, BYTES.copy(), basket())),
+        ("open_baskets", (0, INT64[:1], INT64[:1], INT64[:2], 0, 0, BYTES.copy(), basket())),
+        ("open_baskets", (0, INT64[:2], INT64[:2], INT64[:3], 4, 0, BYTES.copy(), basket())),
+        ("join_baskets", (CONTENT, basket()[:3], 4, FLOATS.copy(), INT64[:2].copy())),
+        ("join_baskets", (CONTENT, basket(), 3, FLOATS.copy(), INT64[:2].copy())),
+        ("join_baskets", (CONTENT, basket(), 4, LOOSE[:32], INT64[:2].copy())),
+        ("join_baskets", (CONTENT, basket(start=-1), 4, FLOATS.copy(), INT64[:2].copy())),
+        ("join_baskets", (CONTENT, basket(start=41), 4, FLOATS.copy(), INT64[:2].copy())),
+        ("join_baskets", (CONTENT, basket(border=-4), 4, FLOATS.copy(), INT64[:2].copy())),
+        ("join_baskets", (CONTENT, basket(border=6), 4, FLOATS.copy(), INT64[:2].copy())),
+        ("join_baskets", (CONTENT, basket(border=36), 4, FLOATS.copy(), INT64[:2].copy())),
+        ("join_baskets", (CONTENT, basket(border=44), 4, np.zeros(20, "f4"), INT64[:2].copy())),
+        ("join_baskets", (CONTENT, basket(entries=-1), 4, FLOATS.copy(), INT64[:2].copy())),
+        ("join_baskets", (CONTENT, basket(entries=3), 4, FLOATS.copy(), INT64[:2].copy())),
+        ("join_baskets", (CONTENT, basket(entries=6), 4, FLOATS.copy(), INT64.copy())),
+        ("join_baskets", (CONTENT, basket(key=-(2**63)), 4, FLOATS.copy(), INT64[:2].copy())),
         ("pack", (UINT16, 2, 17, bytearray(17))),
         ("pack", (UINT16, 2, 0, bytearray(0))),
         ("pack", (UINT16, 2, 3, bytearray(2))),

@@ -1,0 +1,211 @@
+/* The compiled loops that read baskets of numbers, see schemas/baskets.py and schemas/loops.py. */
+
+#include "_loops.h"
+
+#include <stdlib.h>
+#ifndef _WIN32
+#include <unistd.h>
+#endif
+
+/* What Python and these loops tell each other of a basket. */
+typedef struct {
+    int64_t start;  /* of its content, in that of all of them */
+    int64_t border; /* where its values end and the positions of its entries begin, from there */
+    int64_t key;    /* length of the key, where positions are counted from */
+    int64_t entries;
+} Basket;
+
+/* -- from the file ------------------------------------------------------------------------------ */
+
+static int64_t big16(const uint8_t *at) { return (int16_t)(at[0] << 8 | at[1]); }
+
+static int64_t big32(const uint8_t *at)
+{
+    return (int32_t)((uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3]);
+}
+
+static int64_t little24(const uint8_t *at)
+{
+    return (int64_t)at[0] | (int64_t)at[1] << 8 | (int64_t)at[2] << 16;
+}
+
+/* Bytes of the key that all objects have, of what the key of a basket ends with, and of the header
+ * of a compressed block. */
+enum { KEY = 18, ABOUT = 19, BLOCK = 9 };
+
+/* Take a basket apart and append its compressed frames to those of others. Return how many bytes
+ * these have, and -1 if anything about the basket is unusual. */
+static int64_t open_one(const uint8_t *chunk, int64_t size, unsigned item, int jagged,
+                        Basket *basket, int64_t *length, uint8_t *frames)
+{
+    if (size < KEY || big32(chunk) != size)
+        return -1;
+    *length = big32(chunk + 6);
+    basket->key = big16(chunk + 14);
+    if (basket->key < KEY + ABOUT || basket->key > size)
+        return -1;
+    const uint8_t *about = chunk + basket->key - ABOUT;
+    basket->border = big32(about + 14) - basket->key;
+    if (big32(about + 10) != basket->entries || basket->border < 0 || basket->border % item)
+        return -1;
+    /* positions come after a length, and before one of no use */
+    if (basket->border + (jagged ? 4 * (basket->entries + 1) : 0) > *length ||
+        (!jagged && basket->border / item != basket->entries) ||
+        size - basket->key == *length) /* is not compressed */
+        return -1;
+    int64_t packed = 0, unpacked = 0;
+    for (int64_t at = basket->key; at < size;) {
+        const uint8_t *block = chunk + at;
+        if (size - at < BLOCK || block[0] != 'Z' || block[1] != 'S')
+            return -1;
+        int64_t own = little24(block + 3);
+        unpacked += little24(block + 6);
+        at += BLOCK + own;
+        if (at > size)
+            return -1;
+        memcpy(frames + packed, block + BLOCK, own);
+        packed += own;
+    }
+    return unpacked == *length ? packed : -1;
+}
+
+PyObject *open_baskets(PyObject *module, PyObject *arguments)
+{
+    Py_buffer seeks, sizes, edges, frames, baskets;
+    Py_buffer *all[] = {&seeks, &sizes, &edges, &frames, &baskets};
+    int file, jagged;
+    unsigned item;
+    if (!PyArg_ParseTuple(arguments, "iy*y*y*Ipw*w*", &file, &seeks, &sizes, &edges, &item,
+                          &jagged, &frames, &baskets))
+        return NULL;
+    size_t number = items(&seeks, 8);
+    if (!item || !aligned(&seeks, 8) || !aligned(&sizes, 8) || !aligned(&edges, 8) ||
+        !aligned(&baskets, 8) || items(&sizes, 8) != number || items(&edges, 8) != number + 1 ||
+        (size_t)baskets.len != number * sizeof(Basket))
+        return finish(UNLIKE, all, 5);
+    int64_t packed = -1, length = 0;
+#ifndef _WIN32
+    const int64_t *seek = seeks.buf, *size = sizes.buf, *edge = edges.buf;
+    Basket *basket = baskets.buf;
+    int64_t most = 0, room = frames.len;
+    for (size_t index = 0; index < number && room >= 0; index++) {
+        most = size[index] > most ? size[index] : most;
+        room = size[index] < 0 || size[index] > room ? -1 : room - size[index];
+    }
+    PyThreadState *state = PyEval_SaveThread();
+    uint8_t *chunk = room < 0 ? NULL : malloc(most + 1);
+    packed = chunk && number ? 0 : -1;
+    for (size_t index = 0; index < number && packed >= 0; index++) {
+        int64_t own = 0, one = -1;
+        uint64_t entries = (uint64_t)edge[index + 1] - (uint64_t)edge[index];
+        basket[index] = (Basket){.start = length, .entries = (int64_t)entries};
+        if (pread(file, chunk, size[index], seek[index]) == size[index])
+            one = open_one(chunk, size[index], item, jagged, basket + index, &own,
+                           (uint8_t *)frames.buf + packed);
+        packed = one < 0 ? -1 : packed + one;
+        length += own;
+    }
+    free(chunk);
+    PyEval_RestoreThread(state);
+#endif
+    PyObject *none = finish(NULL, all, 5);
+    if (packed < 0)
+        return none;
+    Py_DECREF(none);
+    return Py_BuildValue("LL", (long long)packed, (long long)length);
+}
+
+/* -- from their content -------------------------------------------------------------------------- */
+
+#define SWAP16(value) ((uint16_t)((value) << 8 | (value) >> 8))
+#define SWAP32(value)                                                                             \
+    ((value) << 24 | ((value) << 8 & 0xFF0000) | ((value) >> 8 & 0xFF00) | (value) >> 24)
+#define SWAP64(value)                                                                             \
+    ((uint64_t)SWAP32((uint32_t)(value)) << 32 | SWAP32((uint32_t)((value) >> 32)))
+
+/* Turn big-endian numbers around; their bytes may begin anywhere. */
+#define SWAP(name, type, swap)                                                                    \
+    static void name(const char *from, size_t number, void *to)                                   \
+    {                                                                                             \
+        for (size_t index = 0; index < number; index++) {                                         \
+            type value;                                                                           \
+            memcpy(&value, from + index * sizeof value, sizeof value);                            \
+            ((type *)to)[index] = swap(value);                                                    \
+        }                                                                                         \
+    }
+SWAP(swap16, uint16_t, SWAP16)
+SWAP(swap32, uint32_t, SWAP32)
+SWAP(swap64, uint64_t, SWAP64)
+
+static void swap(const char *from, size_t number, unsigned item, void *to)
+{
+    if (item == 1)
+        memcpy(to, from, number);
+    else
+        (item == 2 ? swap16 : item == 4 ? swap32 : swap64)(from, number, to);
+}
+
+/* Turn positions into offsets. Return 0 unless they begin at the key, rise by whole values, and end
+ * before the border. */
+static int read_positions(const char *from, const Basket *basket, unsigned item, int64_t first,
+                          int64_t *offsets)
+{
+    unsigned logarithm = (item > 1) + (item > 2) + (item > 4);
+    int64_t last = 0, wrong = 0;
+    for (int64_t index = 0; index < basket->entries; index++) {
+        uint32_t big;
+        memcpy(&big, from + 4 * index, 4);
+        int64_t place = (int32_t)SWAP32(big) - basket->key;
+        wrong |= (place & (item - 1)) | (place < last);
+        offsets[index] = first + (place >> logarithm);
+        last = place;
+    }
+    return !wrong && last <= basket->border && (!basket->entries || offsets[0] == first);
+}
+
+static const char *const CONTRADICTING =
+    "the positions of entries in a basket contradict each other";
+
+PyObject *join_baskets(PyObject *module, PyObject *arguments)
+{
+    Py_buffer content, baskets, values, offsets;
+    Py_buffer *all[] = {&content, &baskets, &values, &offsets};
+    unsigned item;
+    if (!PyArg_ParseTuple(arguments, "y*y*Iw*w*", &content, &baskets, &item, &values, &offsets))
+        return NULL;
+    if (!item || item > 8 || item & (item - 1) || !aligned(&baskets, 8) ||
+        baskets.len % sizeof(Basket) || !aligned(&values, item) || !aligned(&offsets, 8))
+        return finish(UNLIKE, all, 4);
+    const Basket *basket = baskets.buf, *end = basket + items(&baskets, sizeof(Basket));
+    char *to = values.buf;
+    int64_t *offset = offsets.buf;
+    int64_t room = values.len, entries = items(&offsets, 8), first = 0;
+    const char *wrong = NULL;
+    BEGIN_WORK(items(&values, item));
+    for (; basket < end && !wrong; basket++) {
+        if (basket->start < 0 || basket->start > content.len || basket->border < 0 ||
+            basket->border > content.len - basket->start || basket->border > room ||
+            basket->border % item) {
+            wrong = UNLIKE;
+            break;
+        }
+        const char *from = (const char *)content.buf + basket->start;
+        int64_t number = basket->border / item;
+        swap(from, number, item, to);
+        to += basket->border;
+        room -= basket->border;
+        if (offsets.len) {
+            int64_t left = content.len - basket->start - basket->border - 4;
+            if (basket->entries < 0 || basket->entries > entries || left < 0 ||
+                left / 4 < basket->entries || basket->key < 0 || basket->key > INT16_MAX)
+                wrong = UNLIKE;
+            else if (!read_positions(from + basket->border + 4, basket, item, first, offset))
+                wrong = CONTRADICTING;
+            offset += basket->entries;
+            entries -= basket->entries;
+        }
+        first += number;
+    }
+    END_WORK();
+    return finish(wrong, all, 4);
+}

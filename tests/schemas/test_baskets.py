@@ -1,0 +1,215 @@
+"""Baskets of numbers: any kind of branch, range of entries and compression, whole or damaged."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+
+from schemas import loops
+from schemas.baskets import read_numbers
+from schemas.events import Array, Ragged, Values
+from schemas.number_branches import NumberBranch, number_branch
+
+KINDS = [
+    "bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32",
+    "float64",
+]  # fmt: skip
+COMPRESSIONS = {
+    "zstd": uproot.ZSTD(5),
+    "lzma": uproot.LZMA(1),
+    "zlib": uproot.ZLIB(1),
+    "lz4": uproot.LZ4(4),
+    "none": None,
+    "zstd, all compressed": uproot.ZSTD(5),
+}
+UNEVEN, EVEN = (700, 1, 0, 40, 1300), (700, 701, 640)
+"""Entries of each basket; small ones are not worth compressing, and stored as they are."""
+
+ENTRIES = sum(EVEN)
+COMPILED: Any = loops.compiled()
+
+built = pytest.mark.skipif(COMPILED is None, reason="the loops are not compiled here")
+
+RANDOM = np.random.default_rng(11)
+COUNTS = RANDOM.poisson(2, ENTRIES)
+COUNTS[:5] = COUNTS[705:720] = 0
+OFFSETS = np.append(0, np.cumsum(COUNTS))
+
+
+FLAT = {kind: RANDOM.integers(0, 2 if kind == "bool" else 100, ENTRIES).astype(kind)
+        for kind in KINDS}  # fmt: skip
+CONTENT = {kind: RANDOM.integers(0, 2 if kind == "bool" else 100, OFFSETS[-1]).astype(kind)
+           for kind in KINDS}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trees(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return a file for each compression, with a branch of each kind, jagged and not."""
+    folder = tmp_path_factory.mktemp("trees")
+    paths = {}
+    for name, compression in COMPRESSIONS.items():
+        paths[name] = folder / f"{name}.root"
+        with uproot.recreate(paths[name], compression=compression) as file:
+            flat = {f"flat_{kind}": kind for kind in KINDS}
+            file.mktree("Events", flat | {f"jagged_{kind}": f"var * {kind}" for kind in KINDS})
+            start = 0
+            for size in EVEN if "all" in name else UNEVEN:
+                own = slice(start, start + size)
+                jagged = ak.Array({k: ak.unflatten(v, COUNTS)[own] for k, v in CONTENT.items()})
+                file["Events"].extend(
+                    {f"flat_{kind}": FLAT[kind][own] for kind in KINDS}
+                    | {f"jagged_{kind}": jagged[kind] for kind in KINDS}
+                )
+                start += size
+    return paths
+
+
+def branches(path: Path) -> dict[str, NumberBranch]:
+    with uproot.open(path) as file:
+        found = {branch.name: number_branch(branch) for branch in file["Events"].branches}
+    return {name: branch for name, branch in found.items() if branch is not None}
+
+
+@pytest.fixture(params=list(COMPRESSIONS))
+def tree(request: pytest.FixtureRequest, trees: dict[str, Path]) -> Path:
+    return trees[request.param]
+
+
+def expected(name: str, start: int, stop: int) -> tuple[list[int] | None, Array]:
+    form, _, kind = name.partition("_")
+    if form == "flat":
+        return None, FLAT[kind][start:stop]
+    offsets = OFFSETS[start : stop + 1]
+    return (offsets - offsets[0]).tolist(), CONTENT[kind][offsets[0] : offsets[-1]]
+
+
+@pytest.mark.usefixtures("any_loops")
+def test_all_kinds_of_branches_and_any_range(tree: Path) -> None:
+    found = branches(tree)
+    assert {f"{form}_{kind}" for form in ("flat", "jagged") for kind in KINDS} <= set(found)
+    names = [name for name in found if name.startswith(("flat_", "jagged_"))]
+    edges = [0, 1, 3, 699, 700, 701, 702, 740, 741, 2000, ENTRIES - 1, ENTRIES]
+    for start in edges:
+        for stop in (stop for stop in edges if stop > start):
+            values = read_numbers(str(tree), [found[name] for name in names], start, stop)
+            for name, own in zip(names, values, strict=True):
+                require_same(own, *expected(name, start, stop))
+
+
+def require_same(found: Values, offsets: list[int] | None, values: Array) -> None:
+    own = found
+    if offsets is not None:
+        assert isinstance(found, Ragged)
+        assert found.offsets.tolist() == offsets
+        own = found.values
+    assert isinstance(own, np.ndarray)
+    assert own.dtype == values.dtype
+    np.testing.assert_array_equal(own, values)
+
+
+def opened(path: Path, branch: NumberBranch) -> tuple[int, int] | None:
+    """Open all baskets of a branch at once."""
+    seeks, sizes, entries = (
+        np.ascontiguousarray(part, np.int64)
+        for part in (branch.seeks, branch.sizes, branch.entries)
+    )
+    frames, table = np.empty(sizes.sum(), np.uint8), np.empty((len(sizes), 4), np.int64)
+    with path.open("rb") as file:
+        found: tuple[int, int] | None = COMPILED.open_baskets(
+            file.fileno(), seeks, sizes, entries, branch.dtype.itemsize, branch.jagged,
+            frames, table,
+        )  # fmt: skip
+    return found
+
+
+@built
+def test_baskets_of_zstd_are_opened_at_once_and_others_are_not(trees: dict[str, Path]) -> None:
+    for name, path in trees.items():
+        for branch in branches(path).values():
+            assert (opened(path, branch) is not None) == ("all" in name)
+
+
+def read_or_refuse(path: Path, branch: NumberBranch) -> list[Any] | None:
+    """Read a branch; None if it is damaged."""
+    try:
+        [values] = read_numbers(str(path), [branch], 0, ENTRIES)
+    except ValueError:
+        return None
+    if isinstance(values, Ragged):
+        assert isinstance(values.values, np.ndarray)
+        return [values.offsets.tolist(), values.values.tobytes()]
+    return [values.tobytes()]
+
+
+@built
+@pytest.mark.parametrize("name", ["flat_float32", "jagged_float32", "jagged_int8"])
+def test_damage_is_refused_with_and_without_compiled_loops_alike(
+    trees: dict[str, Path], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = trees["zstd, all compressed"]
+    branch, content = branches(path)[name], path.read_bytes()
+    copy = tmp_path / "damaged.root"
+    random = np.random.default_rng(3)
+    outcomes = []
+    for _ in range(400):
+        basket = random.integers(len(branch.seeks))
+        key = int.from_bytes(content[branch.seeks[basket] + 14 :][:2], "big")
+        # mostly in the key and the headers, where anything may stand for something else
+        place = random.integers(key + 30 if random.random() < 0.8 else branch.sizes[basket])
+        damaged = bytearray(content)
+        damaged[branch.seeks[basket] + place] ^= 1 << random.integers(8)
+        copy.write_bytes(damaged)
+        with monkeypatch.context() as patch:
+            patch.setattr(loops, "compiled", lambda: COMPILED)
+            found = read_or_refuse(copy, branch)
+            patch.setattr(loops, "compiled", lambda: None)
+            assert read_or_refuse(copy, branch) == found
+        outcomes.append(found is None)
+    assert 0 < sum(outcomes) < len(outcomes)
+
+
+@pytest.mark.usefixtures("any_loops")
+def test_a_file_that_has_become_shorter_is_refused(trees: dict[str, Path], tmp_path: Path) -> None:
+    path = trees["zstd, all compressed"]
+    branch = branches(path)["jagged_float32"]
+    copy = tmp_path / "short.root"
+    copy.write_bytes(path.read_bytes()[: branch.seeks[-1] + 100])
+    with pytest.raises(ValueError, match=r"what stands where a basket should be is none"):
+        read_numbers(str(copy), [branch], 0, ENTRIES)
+
+
+@pytest.mark.usefixtures("any_loops")
+@pytest.mark.parametrize(
+    "positions",
+    [
+        [0, 4, 8, 10, 16],  # within a value
+        [4, 4, 8, 12, 16],  # not from the beginning
+        [0, 8, 4, 12, 16],  # back
+        [0, 4, 8, 12, 20],  # beyond the values
+        [0, -4, 8, 12, 16],
+    ],
+    ids=str,
+)
+def test_positions_that_contradict_each_other_are_refused(
+    positions: list[int], tmp_path: Path
+) -> None:
+    key = 60
+    values = np.arange(4, dtype=">f4").tobytes()
+    table = np.array([6, *(key + place for place in positions), 0], ">i4").tobytes()
+    content = values + table
+    head = struct.pack(">ihiIhh", key + len(content), 1004, len(content), 0, key, 1)
+    about = struct.pack(">Hiiii", 3, 32000, 4, len(positions), key + len(values))
+    path = tmp_path / "basket"
+    path.write_bytes(head + bytes(key - len(head) - len(about) - 1) + about + b"\0" + content)
+    branch = NumberBranch(
+        np.dtype(">f4"), True, np.array([0]), np.array([key + len(content)]),
+        np.array([0, len(positions)]),
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="contradict"):
+        read_numbers(str(path), [branch], 0, len(positions))
