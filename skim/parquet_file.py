@@ -40,7 +40,7 @@ from schemas.levels import Levels
 from schemas.parquet import arrow_schema, leaf, leaves, to_table
 from schemas.parquet_format import CODECS, MAGIC, PLAIN, RLE, TYPES, column_chunk
 from schemas.thrift import Value, binary, boolean, fields_of, i64, record, sequence
-from skim.parquet_page import data_page, dictionary_page, encode_levels
+from skim.parquet_page import Page, data_page, dictionary_page, encode_levels
 from skim.parquet_values import ONE_PAGE, Encoded, encode_values, physical_type
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def write_parquet(
         begin, chunks = file.tell(), []
         for name, values, levels in _columns(events, schema, start, stop):
             pages, chunk = _chunk(name, values, levels, options, codec, file.tell())
-            file.write(pages)
+            file.writelines(part for page in pages for part in (page.header, page.data))
             chunks.append(chunk)
         groups.append(_row_group(chunks, stop - start, begin))
     footer = _footer(arrow_schema(schema), groups, events.size)
@@ -139,22 +139,24 @@ class _Chunk(NamedTuple):
 
 def _chunk(
     name: str, values: Array, levels: Levels, options: dict[str, Any], codec: Any, position: int
-) -> tuple[bytes, _Chunk]:
+) -> tuple[list[Page], _Chunk]:
     """Encode a column of a row group, to be written at a position of the file."""
     coded = name in options["use_dictionary"]
     encoding = "RLE_DICTIONARY" if coded else options["column_encoding"].get(name, "PLAIN")
     encoded = encode_values(values, encoding)
-    first, first_size = dictionary_page(encoded, codec)
-    second, second_size = data_page(encoded, levels, codec)
-    pages, unpacked = first + second, first_size + second_size
+    pages = [data_page(encoded, levels, codec)]
+    if encoded.dictionary is not None:
+        pages.insert(0, dictionary_page(encoded.dictionary, codec))
+    *before, data = (len(page.header) + len(page.data) for page in pages)
+    packed, unpacked = sum(before) + data, sum(page.unpacked for page in pages)
     value = column_chunk(
         name.split("."), kind=TYPES[physical_type(values.dtype)],
-        encodings={RLE, encoded.encoding} | ({PLAIN} if first else set()),
-        codec=CODECS[_method(options)], values=levels.values, packed=len(pages), unpacked=unpacked,
-        data=position + len(first), dictionary=position if first else None,
+        encodings={RLE, encoded.encoding} | ({PLAIN} if before else set()),
+        codec=CODECS[_method(options)], values=levels.values, packed=packed, unpacked=unpacked,
+        data=position + sum(before), dictionary=position if before else None,
         statistics=_statistics(encoded, levels.values - len(values)),
     )  # fmt: skip
-    return pages, _Chunk(value, len(pages), unpacked)
+    return pages, _Chunk(value, packed, unpacked)
 
 
 def _statistics(encoded: Encoded, empty: int) -> Value:

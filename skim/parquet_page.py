@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,25 +23,41 @@ def encode_levels(counts: Array) -> Levels:
     repetition, definition = np.ones(total, np.bool_), np.ones(total, np.bool_)
     repetition[begin] = False
     definition[begin[counts == 0]] = False
-    return Levels(encode_runs(repetition, 1), encode_runs(definition, 1), total)
+    return Levels(bytes(encode_runs(repetition, 1)), bytes(encode_runs(definition, 1)), total)
 
 
-def data_page(encoded: Encoded, levels: Levels, codec: Any) -> tuple[bytes, int]:
-    """Return the page of all values of a column with its header, and its size uncompressed."""
-    content = join_levels(levels) + encoded.values
+class Page(NamedTuple):
+    """A page as it is stored.
+
+    Attributes
+    ----------
+    header
+        Tells what it is.
+    data
+        Its content, compressed.
+    unpacked
+        Bytes of both without compression.
+    """
+
+    header: bytes
+    data: bytes
+    unpacked: int
+
+
+def data_page(encoded: Encoded, levels: Levels, codec: Any) -> Page:
+    """Return the page of all values of a column."""
+    content = b"".join((join_levels(levels), encoded.values))
     data, checksum = _compress(content, codec)
     header = data_page_header(levels.values, encoded.encoding, len(data), len(content), checksum)
-    return header + data, len(header) + len(content)
+    return Page(header, data, len(header) + len(content))
 
 
-def dictionary_page(encoded: Encoded, codec: Any) -> tuple[bytes, int]:
-    """Return the page of the dictionary; nothing if there is none."""
-    if encoded.dictionary is None:
-        return b"", 0
-    content, values = encoded.dictionary
+def dictionary_page(dictionary: tuple[bytes, int], codec: Any) -> Page:
+    """Return the page of a dictionary, see `Encoded`."""
+    content, values = dictionary
     data, checksum = _compress(content, codec)
     header = dictionary_page_header(values, len(data), len(content), checksum)
-    return header + data, len(header) + len(content)
+    return Page(header, data, len(header) + len(content))
 
 
 def _compress(content: Any, codec: Any) -> tuple[bytes, int]:

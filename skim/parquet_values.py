@@ -43,7 +43,7 @@ class Encoded(NamedTuple):
     """
 
     encoding: int
-    values: bytes
+    values: bytes | bytearray
     dictionary: tuple[bytes, int] | None
     limits: tuple[bytes, bytes] | None
 
@@ -61,11 +61,12 @@ def encode_values(values: Array, encoding: str) -> Encoded:
     if not len(values):
         return Encoded(_NUMBERS["PLAIN"], b"", None, None)
     distinct, dictionary = values, None
+    content: bytes | bytearray
     if encoding == "RLE_DICTIONARY":
         distinct, codes = find_distinct(values)
         dictionary = _plain(distinct), len(distinct)
         width = max(1, (len(distinct) - 1).bit_length())
-        content = bytes([width]) + encode_runs(codes, width)
+        content = encode_runs(codes, width, bytes([width]))
     elif encoding == "BYTE_STREAM_SPLIT":
         content = _split(values)
     elif encoding == "DELTA_BINARY_PACKED":
