@@ -2,6 +2,9 @@
 
 ``python -m benchmarks.peers.codecs 'ntuples/*.root' branches.txt DATASET`` prints the processor
 time of both, in seconds. Nothing else is in it: no file is read, no value decoded, in that time.
+
+As many processes do the same at once as the skim has workers, and the mean is taken: two cores that
+are both busy are slower than one, since they share what lies behind them.
 """
 
 from __future__ import annotations
@@ -9,12 +12,14 @@ from __future__ import annotations
 import argparse
 import functools
 import glob
-import io
+import itertools
 import json
 import lzma
 import struct
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +29,9 @@ import pyarrow.parquet as pq
 import uproot
 from isal import isal_zlib
 
-PAGE = 1 << 20
-"""Parquet's usual size of a page, in bytes."""
+from schemas.thrift import read_struct
+
+ZSTD = pa.Codec("zstd", compression_level=3)
 
 
 def _lzma(data: memoryview, size: int) -> Any:
@@ -44,7 +50,7 @@ def lzma_library() -> Any:
 
 
 CODECS: dict[bytes, Callable[[memoryview, int], Any]] = {
-    b"ZS": lambda data, size: cramjam.zstd.decompress(data, output_len=size),
+    b"ZS": lambda data, size: ZSTD.decompress(data, size, asbytes=True),
     b"ZL": lambda data, size: isal_zlib.decompress(data, bufsize=size),
     b"XZ": _lzma,
     # ROOT stores a checksum of 8 bytes before the block
@@ -81,42 +87,45 @@ def decompress(payload: memoryview) -> int:
     return total
 
 
-def pages(path: Path) -> Iterator[pa.Buffer]:
-    """Iterate over the encoded pages of a partition as they are before compression."""
+def pages(path: Path) -> Iterator[bytes]:
+    """Iterate over the pages of a partition as they are before compression."""
+    data = path.read_bytes()
     with pq.ParquetFile(path) as file:
-        table = file.read()
-        dictionary, encodings = [], {}
-        for number in range(file.metadata.num_columns):
-            column = file.metadata.row_group(0).column(number)
-            if "RLE_DICTIONARY" in column.encodings:
-                dictionary.append(column.path_in_schema)
-            else:
-                rest = set(column.encodings) - {"RLE", "BIT_PACKED"}
-                encodings[column.path_in_schema] = rest.pop() if rest else "PLAIN"
-    plain = io.BytesIO()
-    encodings = {name: kind for name, kind in encodings.items() if kind != "PLAIN"}
-    pq.write_table(
-        table, plain, compression="none", use_dictionary=dictionary, column_encoding=encodings
-    )
-    whole = pa.py_buffer(plain.getvalue())
-    for start in range(0, whole.size, PAGE):
-        yield whole.slice(start, min(PAGE, whole.size - start))
+        about = file.metadata
+    chunks = itertools.product(range(about.num_row_groups), range(about.num_columns))
+    for group, number in chunks:
+        column = about.row_group(group).column(number)
+        at = column.dictionary_page_offset or column.data_page_offset
+        end = at + column.total_compressed_size
+        while at < end:
+            header, start = read_struct(data, at)
+            unpacked, at = header[2], start + header[3]
+            yield ZSTD.decompress(data[start:at], unpacked, asbytes=True)
 
 
-def compress(page: pa.Buffer, codec: pa.Codec) -> int:
+def compress(page: bytes) -> int:
     """Compress a page; returns its size before."""
-    codec.compress(page)
-    return int(page.size)
+    ZSTD.compress(page, asbytes=True)
+    return len(page)
 
 
-def timed(work: Callable[[Any], int], parts: list[Any], repeat: int) -> tuple[float, int]:
-    """Return the least processor time of several passes over all parts, and their size."""
-    best, size = float("inf"), 0
-    for _ in range(repeat):
-        start = time.process_time()
-        size = sum(work(part) for part in parts)
-        best = min(best, time.process_time() - start)
-    return best, size
+def timed(work: Callable[[Any], int], parts: list[Any]) -> tuple[float, int]:
+    """Return the processor time that all parts take, and their size."""
+    start = time.process_time()
+    size = sum(work(part) for part in parts)
+    return time.process_time() - start, size
+
+
+def measure(ntuples: list[str], names: list[str], dataset: Path) -> Counter[str]:
+    """Return processor times and sizes of both, for all files."""
+    found: Counter[str] = Counter()
+    for path in ntuples:
+        seconds, size = timed(decompress, list(baskets(path, names)))
+        found.update({"decompress": seconds, "unpacked": size})
+    for partition in sorted(dataset.glob("*/*.parquet")):
+        seconds, size = timed(compress, list(pages(partition)))
+        found.update({"compress": seconds, "encoded": size})
+    return found
 
 
 def main() -> None:
@@ -124,21 +133,14 @@ def main() -> None:
     parser.add_argument("ntuples")
     parser.add_argument("branches", type=Path)
     parser.add_argument("dataset", type=Path)
-    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     names = options.branches.read_text().split()
-    found = {"decompress": 0.0, "compress": 0.0, "unpacked": 0, "encoded": 0}
-    for path in sorted(glob.glob(options.ntuples)):
-        seconds, size = timed(decompress, list(baskets(path, names)), options.repeat)
-        found["decompress"] += seconds
-        found["unpacked"] += size
-    codec = pa.Codec("zstd", compression_level=3)
-    for partition in sorted(options.dataset.glob("*/*.parquet")):
-        parts = list(pages(partition))
-        seconds, size = timed(lambda page: compress(page, codec), parts, options.repeat)
-        found["compress"] += seconds
-        found["encoded"] += size
-    print(json.dumps(found))
+    work = sorted(glob.glob(options.ntuples)), names, options.dataset
+    with ProcessPoolExecutor(options.workers) as pool:
+        started = [pool.submit(measure, *work) for _ in range(options.workers)]
+        found = sum((future.result() for future in started), Counter[str]())
+    print(json.dumps({name: total / options.workers for name, total in found.items()}))
 
 
 if __name__ == "__main__":
