@@ -146,7 +146,7 @@ def _floor(label: str, ntuples: Path, many: Path, branches: Path, settings: Sett
     alone = python("peers.codecs", f"{ntuples}/*.root", branches, inputs.dataset("alone"))
     run(inputs.skim("alone", EG_SKIM, ntuples))
     wholes, starts, floors = [], [], []
-    for _ in range(2 * settings.rounds - 1):  # in turns, as in `side_by_side`
+    for _ in range(settings.rounds):  # in turns, as in `side_by_side`
         wholes.append(run(skimmed)[0])
         starts.append(run(one)[0])
         floors.append(run_json(alone))
