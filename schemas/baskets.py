@@ -192,10 +192,11 @@ def _open_usual(own: _Wanted, file: int) -> _Opened | None:
         None if anything about any of them is unusual, or damaged: `_open_any` says what.
     """
     compiled = loops.compiled()
-    if compiled is None:
+    total = int(own.sizes.sum())
+    # no memory for what is not there: a damaged tree may say anything
+    if compiled is None or not 0 <= total <= os.fstat(file).st_size:
         return None
-    table = np.empty((len(own.sizes), 4), np.int64)
-    frames = np.empty(int(own.sizes.sum()), np.uint8)
+    table, frames = np.empty((len(own.sizes), 4), np.int64), np.empty(total, np.uint8)
     dtype, jagged = own.branch.dtype, own.branch.jagged
     found = compiled.open_baskets(
         file, own.seeks, own.sizes, own.entries, dtype.itemsize, jagged, frames, table
