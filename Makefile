@@ -13,7 +13,7 @@ help:
 	@echo 'make demo    make a sample, skim it, fill and draw histograms (into demo/)'
 	@echo 'make test    lint, types and tests'
 	@echo 'make newest  the tests of the core on the newest Dask, without lazy arrays'
-	@echo 'make bench   measure this project and its peers side by side, into docs/benchmarks.md (20 min)'
+	@echo 'make bench   measure this project and its peers side by side, into docs/benchmarks.md (20 to 30 min)'
 	@echo '             make bench BENCH=--quick takes 3 min and leaves that page alone'
 	@echo 'make format  format the code'
 	@echo 'make clean   remove what these made'

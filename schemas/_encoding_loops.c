@@ -57,7 +57,7 @@
 SLOTS(32, uint32_t)
 SLOTS(64, uint64_t)
 
-#define MOST 65535 /* occurrences from which values count as equally frequent */
+#define MOST 65535 /* as in skim/dictionary.py, which does the same without this loop */
 
 /* List the slots that are in use, most frequent ones first and else in their order. */
 static size_t rank(const uint32_t *counts, size_t slots, uint32_t *used, uint32_t *spare)
@@ -82,12 +82,14 @@ static size_t rank(const uint32_t *counts, size_t slots, uint32_t *used, uint32_
     return number;
 }
 
-/* What a round has in memory, for each slot. */
+#define MOST_SLOTS (1 << 16)
+
+/* What a round knows of each slot; with fewer slots the rest of the memory is never touched. */
 typedef struct {
-    uint64_t values; /* of 32 bits only half of it */
-    uint32_t count, used, spare;
-    uint16_t code;
-} Slot;
+    uint64_t slots[MOST_SLOTS]; /* what is in it; of values of 32 bits two are in each item */
+    uint32_t counts[MOST_SLOTS], used[MOST_SLOTS], spare[MOST_SLOTS];
+    uint16_t code[MOST_SLOTS];
+} Round;
 
 PyObject *find_distinct(PyObject *module, PyObject *arguments)
 {
@@ -105,33 +107,28 @@ PyObject *find_distinct(PyObject *module, PyObject *arguments)
         !aligned(&found, size) || items(&found, size) != slots || !aligned(&codes, 2) ||
         items(&codes, 2) != number || !aligned(&others, 8) || items(&others, 8) != number)
         return finish(UNLIKE, all, 4);
-    /* one after another, those of the largest numbers first, which aligns them all */
-    char *memory = PyMem_Malloc(slots * sizeof(Slot));
-    if (!memory) {
+    Round *round = PyMem_Malloc(sizeof *round);
+    if (!round) {
         Py_DECREF(finish(NULL, all, 4));
         return PyErr_NoMemory();
     }
-    uint32_t *counts = (uint32_t *)(memory + slots * 8), *used = counts + slots;
-    uint32_t *spare = used + slots;
-    uint16_t *code = (uint16_t *)(spare + slots);
     unsigned shift = 8 * size - logarithm;
     size_t distinct, left;
     BEGIN_WORK(number);
-    memset(memory, 0, slots * 12);
+    memset(round->slots, 0, slots * size);
+    memset(round->counts, 0, slots * sizeof *round->counts);
     /* an empty slot holds nothing that belongs there: 0 belongs into the first one */
-    if (size == 4)
-        *(uint32_t *)memory = 1;
-    else
-        *(uint64_t *)memory = 1;
-    (size == 4 ? fill32 : fill64)(values.buf, number, step, factor, shift, memory, counts);
-    distinct = rank(counts, slots, used, spare);
+    *(char *)round->slots = 1;
+    (size == 4 ? fill32 : fill64)(values.buf, number, step, factor, shift, round->slots,
+                                  round->counts);
+    distinct = rank(round->counts, slots, round->used, round->spare);
     for (size_t index = 0; index < distinct; index++)
-        code[used[index]] = index;
-    (size == 4 ? list32 : list64)(memory, used, distinct, found.buf);
-    left = (size == 4 ? find32 : find64)(values.buf, number, factor, shift, memory, code,
-                                         codes.buf, others.buf);
+        round->code[round->used[index]] = index;
+    (size == 4 ? list32 : list64)(round->slots, round->used, distinct, found.buf);
+    left = (size == 4 ? find32 : find64)(values.buf, number, factor, shift, round->slots,
+                                         round->code, codes.buf, others.buf);
     END_WORK();
-    PyMem_Free(memory);
+    PyMem_Free(round);
     Py_DECREF(finish(NULL, all, 4));
     return Py_BuildValue("nn", (Py_ssize_t)distinct, (Py_ssize_t)left);
 }
@@ -146,7 +143,7 @@ PyObject *count_slots(PyObject *module, PyObject *arguments)
         return NULL;
     if ((size != 4 && size != 8) || !logarithm || logarithm > 16 || !aligned(&values, size))
         return finish(UNLIKE, all, 1);
-    uint8_t marks[1 << 16];
+    uint8_t marks[MOST_SLOTS];
     memset(marks, 0, (size_t)1 << logarithm);
     size_t marked = (size == 4 ? mark32 : mark64)(values.buf, items(&values, size), factor,
                                                   8 * size - logarithm, marks);

@@ -1,4 +1,4 @@
-"""A partition's Parquet file, put together here: Arrow takes more than twice as long.
+"""A partition's Parquet file, put together here: Arrow takes three times as long.
 
 For each field of a collection Arrow computes and encodes anew which object belongs to which event;
 here that is done once. It also takes longer to find distinct values and to pack codes than NumPy
@@ -9,9 +9,9 @@ processor time in ms:
 =================================  =====  ====
                                    Arrow  here
 =================================  =====  ====
-values and dictionaries               48    23
-levels, zstd, checksums, all else     84    32
-all                                  132    55
+values, dictionaries and levels      175    27
+zstd                                  32    36
+all                                  207    63
 =================================  =====  ====
 
 The file is 2.5 % smaller: Arrow limits pages to 20,000 events and adds an index of them, which

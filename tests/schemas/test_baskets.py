@@ -40,8 +40,6 @@ RANDOM = np.random.default_rng(11)
 COUNTS = RANDOM.poisson(2, ENTRIES)
 COUNTS[:5] = COUNTS[705:720] = 0
 OFFSETS = np.append(0, np.cumsum(COUNTS))
-
-
 FLAT = {kind: RANDOM.integers(0, 2 if kind == "bool" else 100, ENTRIES).astype(kind)
         for kind in KINDS}  # fmt: skip
 CONTENT = {kind: RANDOM.integers(0, 2 if kind == "bool" else 100, OFFSETS[-1]).astype(kind)
