@@ -102,9 +102,13 @@ class Batch(Struct, frozen=True):
         """Where their contents are."""
         return slice(self.start, self.start + self.cells * len(self.indices))
 
+    def nodes(self) -> list[Node]:
+        """Return everything that is computed for them."""
+        return [*self.first.nodes(), *(node for node in self.distinct if node is not None)]
+
 
 def make_batches(bookings: Sequence[Booking]) -> tuple[Batch, ...]:
-    """Group histograms that can be filled together."""
+    """Group histograms that can be filled together, those of a level one after the other."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for index, booking in enumerate(bookings):
         weight = "" if booking.weight is None else booking.weight.key
@@ -115,7 +119,8 @@ def make_batches(bookings: Sequence[Booking]) -> tuple[Batch, ...]:
         groups.setdefault(alike, []).append(index)
     batches = []
     ends = {False: 0, True: 0}  # of counts, of sums of weights
-    for indices in groups.values():
+    levels = {booking.level: number for number, booking in reversed(list(enumerate(bookings)))}
+    for indices in sorted(groups.values(), key=lambda own: levels[bookings[own[0]].level]):
         first = bookings[indices[0]]
         selections = tuple(bookings[index].selection for index in indices)
         keys = ["" if selection is None else selection.key for selection in selections]

@@ -21,6 +21,7 @@ from schemas.evaluate import Evaluator
 from schemas.event_schema import EVENT
 from schemas.events import Array, Coded
 from schemas.expressions import Node
+from schemas.needs import Parts
 from schemas.tally import step
 
 T = TypeVar("T", Array, Array | Coded)
@@ -81,6 +82,13 @@ class Finder:
         self._entries: dict[tuple[str, ...], Entries] = {}
         self._reached: dict[tuple[str, int], Numbers] = {}
         self._scratch = np.empty(0, np.intp)
+
+    def forget(self, parts: Parts) -> None:
+        """Give up the memory of what no batch to come needs."""
+        self.evaluate.forget(parts)
+        levels, nodes = parts.levels, parts.nodes
+        self._entries = {k: v for k, v in self._entries.items() if k[0] not in levels}
+        self._reached = {k: v for k, v in self._reached.items() if k[0] not in nodes}
 
     def entries(self, batch: Batch) -> Entries:
         """Return the entries of a batch; its selections are those of the patterns."""

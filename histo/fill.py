@@ -106,17 +106,16 @@ def fill(plan: Plan, columns: Columns, events_read: int) -> Filled:
     filled = Filled.empty(plan)
     finder = Finder(Evaluator(columns, plan.derivations))
     with step("fill"):
-        for batch in plan.batches:
+        for batch, finished in zip(plan.batches, plan.finished, strict=True):
             shape = (len(batch.indices), batch.cells)
             if batch.first.weighted:
                 sums, squares = (part[batch.place] for part in (filled.sums, filled.squares))
                 _weigh(finder, batch, sums.reshape(shape), squares.reshape(shape))
-                continue
-            counts = filled.counts[batch.place].reshape(shape)
-            if batch.first.kind == "norm":
-                counts[:, 1] = events_read
+            elif batch.first.kind == "norm":
+                filled.counts[batch.place].reshape(shape)[:, 1] = events_read
             else:
-                _count(finder, batch, counts)
+                _count(finder, batch, filled.counts[batch.place].reshape(shape))
+            finder.forget(finished)
     return filled
 
 

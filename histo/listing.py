@@ -9,9 +9,9 @@ from histo.batches import Booking
 from histo.expand import Entry, expand
 from histo.plan import Plan, make_plan
 from schemas.dataset import Dataset
-from schemas.evaluate import needed
 from schemas.event_schema import EVENT
 from schemas.histo_config import HistoConfig, Rate
+from schemas.needs import needed
 
 if TYPE_CHECKING:
     from rich.table import Table

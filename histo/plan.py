@@ -16,7 +16,6 @@ from schemas.axes import RegularAxis
 from schemas.binding import Binder
 from schemas.derived import Derivation
 from schemas.errors import ConfigError, ExpressionError, nearest
-from schemas.evaluate import needed
 from schemas.event_schema import EVENT, EventSchema
 from schemas.expressions import (
     Node,
@@ -31,6 +30,7 @@ from schemas.expressions import (
 )
 from schemas.histo_config import Dimension, Fill, HistoConfig, Rate
 from schemas.load import location_of
+from schemas.needs import Needs, Parts
 from schemas.syntax import Expression, parse
 
 T = TypeVar("T")
@@ -47,7 +47,9 @@ class Plan(Struct, frozen=True):
     bookings
         The histograms, in the order of the configuration.
     batches
-        The same, as they are filled.
+        The same, in the order in which they are filled.
+    finished
+        For each batch, what no later one needs.
     derivations
         The derived collections that they need.
     columns
@@ -60,6 +62,7 @@ class Plan(Struct, frozen=True):
 
     bookings: tuple[Booking, ...]
     batches: tuple[Batch, ...]
+    finished: tuple[Parts, ...]
     derivations: Mapping[str, Derivation]
     columns: frozenset[tuple[str, str]]
     collections: frozenset[str]
@@ -101,15 +104,15 @@ def make_plan(config: HistoConfig, schema: EventSchema, modules: Collection[str]
         checked.update(map(id, new))
     for derivation in derivations.values():
         check_depth(derivation.nodes(), f"collection {derivation.name!r}")
-    nodes = [node for booking in bookings for node in booking.nodes()]
-    levels = {booking.level for booking in bookings}
-    columns, collections = needed(nodes, derivations, levels)
+    batches, needs = make_batches(bookings), Needs(derivations)
+    finished = [needs.add(batch.nodes(), [batch.first.level]) for batch in reversed(batches)]
     return Plan(
         bookings,
-        make_batches(bookings),
+        batches,
+        tuple(reversed(finished)),
         derivations,
-        frozenset(columns),
-        frozenset(collections),
+        frozenset(needs.columns),
+        frozenset(needs.collections),
         planner.resolved,
     )
 

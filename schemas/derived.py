@@ -7,7 +7,6 @@ adds to the data are index arrays. The functions at the end make these from flat
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -139,7 +138,7 @@ def check_size(what: Derivation, offsets: Sequence[Index]) -> None:
         )
 
 
-class Chosen(Struct, frozen=True, dict=True):
+class Chosen(Struct, frozen=True):
     """A derived collection of some objects of its source, in one block of events.
 
     Where only the mask is asked for, as for matched objects, nothing else is computed.
@@ -155,17 +154,10 @@ class Chosen(Struct, frozen=True, dict=True):
     mask: NDArray[np.bool_]
     source: Index
 
-    @cached_property
-    def offsets(self) -> Index:
-        """As in `Made`."""
+    def objects(self) -> Made:
+        """Return its offsets, and its positions in the source."""
         passed = np.concatenate((np.zeros(1, np.int64), np.cumsum(self.mask, dtype=np.int64)))
-        offsets: Index = passed[self.source]
-        return offsets
-
-    @cached_property
-    def index(self) -> Mapping[str, Index]:
-        """As in `Made`."""
-        return {SELF: np.flatnonzero(self.mask)}
+        return Made(passed[self.source], {SELF: np.flatnonzero(self.mask)})
 
 
 def take_filter(mask: NDArray[np.bool_], offsets: Index) -> Chosen:

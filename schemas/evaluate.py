@@ -1,8 +1,8 @@
-"""Values of bound expressions on one block of events, and what they read for it."""
+"""Values of bound expressions on one block of events."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 from schemas import derived
 from schemas.derived import SELF, Chosen, Derivation, Index, Made
 from schemas.elementwise import apply_coded, apply_plain
-from schemas.event_schema import EVENT
-from schemas.events import Array, Coded, PlainCodes, decoded
+from schemas.events import Array, Coded, Codes, PlainCodes, decoded
 from schemas.expressions import (
-    CONSTANT,
     Apply,
     Broadcast,
     Column,
@@ -27,60 +25,32 @@ from schemas.expressions import (
     Reduce,
     Take,
 )
+from schemas.needs import Derivations, Parts
 from schemas.operations import REDUCTIONS
 
-Derivations = Mapping[str, Derivation]
 
+@dataclass(slots=True)
+class _Level:
+    """What is known of a collection in a block of events.
 
-def needed(
-    nodes: Iterable[Node], derivations: Derivations | None = None, levels: Iterable[str] = ()
-) -> tuple[set[tuple[str, str]], set[str]]:
-    """Tell what nodes read.
-
-    Parameters
+    Attributes
     ----------
-    nodes
-        What is to be computed.
-    derivations
-        The derived collections that they may be about.
-    levels
-        Collections whose objects are needed besides.
-
-    Returns
-    -------
-    columns
-        ``(collection, field)``; for event-level columns ``(EVENT, column name)``.
-    collections
-        Those, stored ones, whose offsets are needed, with or without any of their fields.
+    made, objects
+        If it is derived: the outcome, and with offsets and positions.
+    references
+        Positions that a filter has from its source.
+    owners
+        Number of the event of each object.
+    taken
+        Codes at positions of a reference (None for the events), by that and the identity of the
+        codes that they are taken from, and these, which keeps the identity theirs.
     """
-    known = derivations or {}
-    columns: set[tuple[str, str]] = set()
-    collections: set[str] = set()
-    done_levels, done = {CONSTANT, EVENT}, set[str]()
-    open_levels, waiting = set(levels), list(nodes)
-    while open_levels or waiting:
-        if open_levels:
-            level = open_levels.pop()
-            if level in known and level not in done_levels:
-                waiting.extend(known[level].nodes())
-                open_levels.update(known[level].sources)
-            elif level not in done_levels:
-                collections.add(level)
-            done_levels.add(level)
-            continue
-        node = waiting.pop()
-        if node.key in done:
-            continue
-        done.add(node.key)
-        waiting.extend(node.parts)
-        if isinstance(node, Column):
-            columns.add((node.level, node.field))
-        open_levels.add(node.level)
-        if isinstance(node, Reduce | Number):
-            open_levels.add(node.over)
-        if isinstance(node, Member):
-            open_levels.add(node.of)
-    return columns, collections
+
+    made: Made | Chosen | None = None
+    objects: Made | None = None
+    references: dict[str, Index] = field(default_factory=dict)
+    owners: Index | None = None
+    taken: dict[tuple[str | None, int], tuple[Codes, PlainCodes]] = field(default_factory=dict)
 
 
 class Evaluator:
@@ -95,9 +65,9 @@ class Evaluator:
 
     Notes
     -----
-    What is computed is kept as long as the evaluator, so that a part which occurs in many
-    expressions, or a derived collection, is computed once. What is computed of one coded column,
-    element by element, is computed of its dictionary.
+    What is computed is kept until `forget`, so that a part which occurs in many expressions, or a
+    derived collection, is computed once. What is computed of one coded column, element by element,
+    is computed of its dictionary.
     """
 
     def __init__(self, columns: Columns, derivations: Derivations | None = None) -> None:
@@ -105,10 +75,16 @@ class Evaluator:
         self.derivations = derivations or {}
         self._known: dict[str, Any] = {}
         self._decoded: dict[str, Array] = {}
-        self._taken: dict[tuple[str, int], PlainCodes] = {}
-        self._made: dict[str, Made | Chosen] = {}
-        self._owners: dict[str, Index] = {}
         self._empty: dict[str, NDArray[np.bool_] | None] = {}
+        self._levels: dict[str, _Level] = {}
+
+    def forget(self, parts: Parts) -> None:
+        """Give up the memory of what is not asked for any more; asked for, it is computed again."""
+        for key in parts.nodes:
+            for kept in (self._known, self._decoded, self._empty):
+                kept.pop(key, None)
+        for name in parts.levels:
+            self._levels.pop(name, None)
 
     def __call__(self, node: Node) -> Array:
         """Return the values of a node, as many as its level has (constants: one per event)."""
@@ -128,15 +104,16 @@ class Evaluator:
     def offsets(self, level: str) -> Index:
         """Return the offsets of a collection, stored or derived, N + 1 * int64."""
         if level in self.derivations:
-            return self._make(level).offsets
+            return self._objects(level).offsets
         return self.columns.offsets(level)
 
     def owners(self, level: str) -> Index:
         """Return the number of the event that each object of a collection belongs to."""
-        if level not in self._owners:
+        kept = self._level(level)
+        if kept.owners is None:
             counts = np.diff(self.offsets(level))
-            self._owners[level] = np.repeat(np.arange(len(counts)), counts)
-        return self._owners[level]
+            kept.owners = np.repeat(np.arange(len(counts)), counts)
+        return kept.owners
 
     def empty_events(self, node: Node) -> NDArray[np.bool_] | None:
         """Return which events leave a node without a value, or None if no event can.
@@ -166,15 +143,17 @@ class Evaluator:
             self._known[node.key] = self._compute(node)
         return self._known[node.key]
 
-    def _take(self, node: Node, index: Index, what: str) -> Any:
-        """Return the values of a node at positions; what has the same codes has so again."""
-        values = self._value(node)
+    def _take(self, node: Broadcast | Take, index: Index, reference: str | None) -> Any:
+        """Return the values of a part at positions; what has the same codes has so again."""
+        (part,) = node.parts
+        values = self._value(part)
         if not _pays(values, len(index)):
-            return self._plain(node).take(index)
-        known = (what, id(values.codes))
-        if known not in self._taken:
-            self._taken[known] = PlainCodes(values.codes.numbers.take(index))
-        return Coded(self._taken[known], values.values)
+            return self._plain(part).take(index)
+        taken = self._level(node.level).taken
+        known = (reference, id(values.codes))
+        if known not in taken:
+            taken[known] = values.codes, PlainCodes(values.codes.numbers.take(index))
+        return Coded(taken[known][1], values.values)
 
     def _plain(self, node: Node) -> Any:
         """Return a number or an array."""
@@ -199,10 +178,9 @@ class Evaluator:
             case Broadcast():
                 if np.ndim(value := self._value(node.parts[0])) == 0:
                     return np.full(self.offsets(node.level)[-1], value)
-                return self._take(node.parts[0], self.owners(node.level), node.level)
+                return self._take(node, self.owners(node.level), None)
             case Take():
-                index = self._index(node.level, node.reference)
-                return self._take(node.parts[0], index, f"{node.level}.{node.reference}")
+                return self._take(node, self._index(node.level, node.reference), node.reference)
             case Join():
                 values = np.concatenate([self._plain(part) for part in node.parts])
                 return values.take(self._index(node.level, SELF))
@@ -249,26 +227,40 @@ class Evaluator:
             offsets = np.concatenate((np.zeros(1, np.int64), np.cumsum(mask)))[offsets]
         return values, offsets
 
-    def _make(self, name: str) -> Made | Chosen:
-        if name not in self._made:
-            with np.errstate(all="ignore"):
-                self._made[name] = self._derive(self.derivations[name])
-        return self._made[name]
+    def _level(self, name: str) -> _Level:
+        if name not in self._levels:
+            self._levels[name] = _Level()
+        return self._levels[name]
 
-    def _index(self, level: str, reference: str) -> Index:
+    def _make(self, name: str) -> Made | Chosen:
+        """Return which objects a derived collection has, as it was made."""
+        level = self._level(name)
+        if level.made is None:
+            with np.errstate(all="ignore"):
+                level.made = self._derive(self.derivations[name])
+        return level.made
+
+    def _objects(self, name: str) -> Made:
+        """Return the same with offsets and positions."""
+        level = self._level(name)
+        if level.objects is None:
+            made = self._make(name)
+            level.objects = made.objects() if isinstance(made, Chosen) else made
+        return level.objects
+
+    def _index(self, name: str, reference: str) -> Index:
         """Return the positions that a derived collection refers to.
 
         A filter has its source's references, too: those of the objects that it keeps.
         """
-        made = self._make(level)
-        if reference in made.index:
-            return made.index[reference]
-        (source,) = self.derivations[level].sources
-        key = f"{level}.{reference}"
-        if key not in self._known:
-            self._known[key] = self._index(source, reference)[made.index[SELF]]
-        index: Index = self._known[key]
-        return index
+        index = self._objects(name).index
+        if reference in index:
+            return index[reference]
+        references = self._level(name).references
+        if reference not in references:
+            (source,) = self.derivations[name].sources
+            references[reference] = self._index(source, reference).take(index[SELF])
+        return references[reference]
 
     def _derive(self, what: Derivation) -> Made | Chosen:
         sources = [self.offsets(source) for source in what.sources]

@@ -11,12 +11,12 @@ from msgspec.structs import replace
 
 from schemas.binding import Binder
 from schemas.errors import ConfigError, nearest
-from schemas.evaluate import needed
 from schemas.event_schema import EVENT, Collection, EventSchema, Field, cheapest
 from schemas.expressions import Node, check_depth, following_names
 from schemas.grouping import Layout, Pair
 from schemas.load import location_of
 from schemas.narrow import narrow_schema
+from schemas.needs import needed
 from schemas.reduction import Recipe, column
 from schemas.scope import Scope
 from schemas.skim_config import SkimConfig

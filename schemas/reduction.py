@@ -7,11 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 from msgspec import Struct
 
-from schemas.evaluate import Evaluator, needed
+from schemas.evaluate import Evaluator
 from schemas.event_schema import EVENT, EventSchema
 from schemas.events import Array, Events, Objects, Ragged, Values
 from schemas.expressions import Column, Node
 from schemas.narrow import Rounding, narrow_events
+from schemas.needs import needed
 
 
 class Recipe(Struct, frozen=True):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import sys
+import weakref
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import combinations, product
+from types import ModuleType
 from typing import Any
 
 import awkward as ak
@@ -20,11 +23,12 @@ from histo.fill import fill
 from histo.plan import make_plan
 from histo.vocabulary import make_scope
 from schemas.binding import Binder
-from schemas.evaluate import Evaluator, needed
+from schemas.evaluate import Evaluator
 from schemas.event_schema import EVENT, Collection, EventSchema, Field
 from schemas.events import Events, Objects
 from schemas.histo_config import HistoConfig
 from schemas.load import parse_yaml, validate
+from schemas.needs import needed
 from schemas.syntax import parse
 
 TYPES = {"pt": "float32", "eta": "float32", "phi": "float32", "charge": "int32", "id": "bool"}
@@ -483,6 +487,35 @@ def test_each_derived_collection_is_made_once() -> None:
     for node in nodes:
         evaluate(node)
     assert calls == [3]
+
+
+def test_what_is_computed_is_kept_for_the_histograms_of_its_collection_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[weakref.ref[NDArray[Any]]] = []
+    alive = []
+
+    def traced(values: NDArray[Any]) -> NDArray[Any]:
+        alive.append(sum(result() is not None for result in made))
+        result = values + 1
+        made.append(weakref.ref(result))
+        return result
+
+    module = ModuleType("traced_functions")
+    module.__dict__["traced"] = traced
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    histograms = """
+functions: {traced: "traced_functions:traced"}
+histograms:
+  First: {fill: &fill {x: {of: traced(pt), axis: [3, 0, 3]}}, for: &for {Ele: all, Pair: all}}
+  Second: {fill: *fill, for: *for, weight: traced(pt)}
+  Third: {fill: {x: {of: traced(pt) + traced(pt), axis: [5, 0, 5]}}, for: *for}
+"""
+    plan = make_plan(config(COLLECTIONS + histograms), SCHEMA, [module.__name__])
+    alive.clear()  # those that found the type
+    filled = fill(plan, three_objects(), 2)
+    assert [values.sum() for values, _ in filled.contents(plan)] == [3, 1, 6, 2, 3, 1]
+    assert alive == [0, 0]  # once for each collection, when that for the other is gone
 
 
 def three_objects() -> Events:

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from schemas.binding import Binder
 from schemas.errors import ConfigError, DatasetError, ExpressionError
-from schemas.evaluate import needed
 from schemas.event_schema import Collection, EventSchema, Field
 from schemas.expressions import following_names
 from schemas.manifest import Manifest, parse_manifest, seal
+from schemas.needs import needed
 from schemas.scope import Scope
 from schemas.syntax import Expression, parse
 

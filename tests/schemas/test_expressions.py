@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from schemas.binding import Binder
 from schemas.errors import ExpressionError
-from schemas.evaluate import Evaluator, needed
+from schemas.evaluate import Evaluator
 from schemas.event_schema import EVENT
 from schemas.events import Array, Events, Objects
 from schemas.expressions import Node
+from schemas.needs import needed
 from schemas.scope import Scope
 from schemas.syntax import parse
 from tests.schemas.test_syntax import ANY
