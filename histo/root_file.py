@@ -31,6 +31,7 @@ _EPOCH = 1 << 22 | 1 << 17  # 1995-01-01, the first day that TDatime can express
 _LARGEST_BLOCK = 0xFFFFFF  # bytes that one compressed block can stand for
 _LARGEST_OBJECT = 1 << 30  # ROOT counts the bytes of an object in 30 bits
 _SMALL_FILE = 2_000_000_000  # bytes up to which places take 32 bits, as ROOT draws the line
+_ANY_RECORD = 300  # bytes that a folder's record takes at most, or a key, besides its texts
 _NAME = "histograms.root"  # a file's name for itself; its real one would change its bytes
 
 _LZ4 = 404
@@ -41,6 +42,26 @@ _LAYOUTS = Path(__file__).with_name("root_streamers.lz4")
 """TStreamerInfo of the classes of `histo.root_objects`, as it stands in a file, compressed."""
 
 
+class PackedObject(Struct, frozen=True):
+    """An object as it stands in a file.
+
+    Attributes
+    ----------
+    kind, name, title
+        Class, name and title.
+    content
+        Serialised and compressed.
+    size
+        Bytes of what is compressed.
+    """
+
+    kind: str
+    name: str
+    title: str
+    content: bytes
+    size: int
+
+
 class Folder(Struct):
     """A folder of a ROOT file, or the file itself.
 
@@ -49,14 +70,37 @@ class Folder(Struct):
     name
         Of the folder; the file itself has none.
     objects
-        Class, name, title and serialised content of each object in it.
+        The objects in it.
     folders
         The folders in it.
     """
 
     name: str
-    objects: list[tuple[str, str, str, bytes]] = []
+    objects: list[PackedObject] = []
     folders: list[Folder] = []
+
+
+def pack_object(kind: str, name: str, title: str, content: bytes) -> PackedObject:
+    """Compress an object.
+
+    Parameters
+    ----------
+    kind, name, title
+        As in `PackedObject`.
+    content
+        Serialised.
+
+    Raises
+    ------
+    UsageError
+        It is larger than ROOT can read.
+    """
+    if len(content) >= _LARGEST_OBJECT:
+        raise UsageError(
+            f"{name!r} takes {len(content) / 2**30:.1f} GB, and ROOT reads no object above "
+            "1 GB; take fewer bins, or write .json or .pkl"
+        )
+    return PackedObject(kind, name, title, _compress(content), len(content))
 
 
 def file_bytes(top: Folder, *, large: bool = False) -> bytes:
@@ -68,11 +112,6 @@ def file_bytes(top: Folder, *, large: bool = False) -> bytes:
         What is in it.
     large
         Whether places take 64 bits even if 32 would do.
-
-    Raises
-    ------
-    UsageError
-        An object is larger than ROOT can read.
     """
     return bytes(_Writer(large or _size(top) >= _SMALL_FILE).write(top))
 
@@ -86,18 +125,35 @@ def to_text(value: str) -> bytes:
 
 
 def _size(folder: Folder) -> int:
-    """Return what all objects take, uncompressed."""
-    own = sum(len(content) for *_, content in folder.objects)
-    return own + sum(_size(inner) for inner in folder.folders)
+    """Return what a folder takes in a file, at most."""
+    size = _ANY_RECORD + len(to_text(folder.name)) * 6
+    for known in folder.objects:
+        texts = sum(map(len, map(to_text, (known.kind, known.name, known.title))))
+        size += 2 * (_ANY_RECORD + texts) + len(known.content)
+    return size + sum(_size(inner) for inner in folder.folders)
+
+
+def _compress(content: bytes) -> bytes:
+    """Return content as ROOT's compressed blocks; as it is, if that is no shorter."""
+    import pyarrow as pa
+    import xxhash
+
+    codec = pa.Codec("lz4_raw")
+    blocks = []
+    for start in range(0, len(content), _LARGEST_BLOCK):
+        block = content[start : start + _LARGEST_BLOCK]
+        packed = codec.compress(block, asbytes=True)
+        packed = xxhash.xxh64_digest(packed) + packed
+        sizes = (len(packed).to_bytes(3, "little"), len(block).to_bytes(3, "little"))
+        blocks += [b"L4\x01", *sizes, packed]
+    packed = b"".join(blocks)
+    return packed if len(packed) < len(content) else content
 
 
 class _Writer:
     """A file in memory, which grows record by record."""
 
     def __init__(self, large: bool) -> None:
-        import pyarrow as pa
-
-        self.codec = pa.Codec("lz4_raw")
         self.large = large
         seek = "q" if large else "i"
         self.key_format = struct.Struct(f">ihiIhh{seek}{seek}")
@@ -147,14 +203,9 @@ class _Writer:
         content, key = self.record(kind, name, title, blank, parent)
         content += len(prefix)
         keys = []
-        for class_name, label, description, data in folder.objects:
-            if len(data) >= _LARGEST_OBJECT:
-                raise UsageError(
-                    f"{label!r} takes {len(data) / 2**30:.1f} GB, and ROOT reads no object above "
-                    "1 GB; take fewer bins, or write .json or .pkl"
-                )
-            packed = self.compress(data)
-            keys.append(self.record(class_name, label, description, packed, own, len(data))[1])
+        for known in folder.objects:
+            texts = known.kind, known.name, known.title
+            keys.append(self.record(*texts, known.content, own, known.size)[1])
         for inner in folder.folders:
             keys.append(self.folder(inner, "TDirectory", inner.name, inner.name, own))
         listed = len(self.data)
@@ -188,17 +239,3 @@ class _Writer:
         self.data += key
         self.data += content
         return len(self.data) - len(content), key
-
-    def compress(self, content: bytes) -> bytes:
-        """Return content as ROOT's compressed blocks; as it is, if that is no shorter."""
-        import xxhash
-
-        blocks = []
-        for start in range(0, len(content), _LARGEST_BLOCK):
-            block = content[start : start + _LARGEST_BLOCK]
-            packed = self.codec.compress(block, asbytes=True)
-            packed = xxhash.xxh64_digest(packed) + packed
-            sizes = (len(packed).to_bytes(3, "little"), len(block).to_bytes(3, "little"))
-            blocks += [b"L4\x01", *sizes, packed]
-        packed = b"".join(blocks)
-        return packed if len(packed) < len(content) else content

@@ -6,7 +6,7 @@ import json
 
 from histo.axis_bins import AxisBins
 from histo.result import FilledHistogram, HistogramFile
-from histo.root_file import Folder, file_bytes
+from histo.root_file import Folder, file_bytes, pack_object
 from histo.root_objects import Frame, histogram_object, make_frame, string_object
 from schemas.errors import UsageError
 
@@ -31,7 +31,7 @@ def root_bytes(result: HistogramFile) -> bytes:
     provenance = json.dumps(result.provenance, sort_keys=True)
     top = folders[""]
     top.objects.append(
-        ("TObjString", PROVENANCE, "Collectable string class", string_object(provenance))
+        pack_object("TObjString", PROVENANCE, "Collectable string class", string_object(provenance))
     )
     frames: dict[tuple[str, ...], list[tuple[tuple[AxisBins, ...], Frame]]] = {}
     for histogram in result.histograms.values():
@@ -44,7 +44,8 @@ def root_bytes(result: HistogramFile) -> bytes:
             frame = make_frame(axes, histogram.labels)
             known.append((axes, frame))
         content = histogram_object(histogram, base, frame)
-        folders[folder].objects.append((f"TH{len(axes)}D", base, histogram.title, content))
+        packed = pack_object(f"TH{len(axes)}D", base, histogram.title, content)
+        folders[folder].objects.append(packed)
     return file_bytes(top)
 
 

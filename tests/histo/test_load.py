@@ -138,7 +138,7 @@ def test_other_objects_are_mentioned(foreign: Path, caplog: pytest.LogCaptureFix
 
 def test_filled_underflow_of_a_labelled_axis_is_not_lost(tmp_path: Path) -> None:
     from histo.axis_bins import bins_of_made
-    from histo.root_file import Folder, file_bytes
+    from histo.root_file import Folder, file_bytes, pack_object
     from histo.root_objects import histogram_object, make_frame
 
     filled = bh.Histogram(axis.Regular(2, 0, 2), storage=bh.storage.Int64())
@@ -146,7 +146,7 @@ def test_filled_underflow_of_a_labelled_axis_is_not_lost(tmp_path: Path) -> None
     frame = make_frame([bins_of_made(axis.StrCategory(["a", "b"]))], ["x"])
     content = histogram_object(FilledHistogram("h", "", ("x",), filled), "h", frame)
     path = tmp_path / "labelled.root"
-    path.write_bytes(file_bytes(Folder("", [("TH1D", "h", "", content)])))
+    path.write_bytes(file_bytes(Folder("", [pack_object("TH1D", "h", "", content)])))
     read = read_histograms(path).histograms["h"]
     assert read.contents.axes[0].edges[0] == 0  # not a category axis, which has no underflow
     np.testing.assert_array_equal(read.values(), [5, 1, 2, 0])

@@ -13,7 +13,7 @@ import pytest
 import uproot
 
 from histo.result import FilledHistogram
-from histo.root_file import Folder, file_bytes
+from histo.root_file import Folder, PackedObject, file_bytes, pack_object
 from histo.root_objects import histogram_object, make_frame, string_object
 from schemas.errors import UsageError
 
@@ -46,21 +46,21 @@ BINS = 1_200_000
 """Doubles that take more than one compressed block of 16 MB, contents and squares together."""
 
 
-def histogram(values: np.ndarray, name: str = "h") -> tuple[str, str, str, bytes]:
+def histogram(values: np.ndarray, name: str = "h") -> PackedObject:
     axes = [bh.axis.Regular(size - 2, 0, 1) for size in values.shape]
     filled = bh.Histogram(*axes, storage=bh.storage.Weight())
     filled.view(flow=True)["value"] = values
     labels = tuple("xyz"[: len(axes)])
     made = FilledHistogram(name, "", labels, filled)
     content = histogram_object(made, name, make_frame(made.axes, labels))
-    return f"TH{len(axes)}D", name, "", content
+    return pack_object(f"TH{len(axes)}D", name, "", content)
 
 
 @pytest.fixture(scope="module")
 def folder() -> Folder:
     values = np.random.default_rng(3).random(BINS + 2)
     inner = Folder("inner", [histogram(values), histogram(np.arange(12.0).reshape(3, 4), "plane")])
-    text = ("TObjString", "text", "t" * 300, string_object("é" * 400))
+    text = pack_object("TObjString", "text", "t" * 300, string_object("é" * 400))
     cube = histogram(np.arange(27.0).reshape(3, 3, 3), "cube")
     return Folder("", [text, cube], [Folder("outer", [], [inner]), Folder("empty")])
 
@@ -121,6 +121,5 @@ def test_objects_that_root_could_not_read_are_refused() -> None:
         def __len__(self) -> int:
             return 1 << 30
 
-    huge = Folder("", [("TH1D", "h", "", Huge())])
     with pytest.raises(UsageError, match=r"'h' takes 1\.0 GB.*\.json or \.pkl"):
-        file_bytes(huge)
+        pack_object("TH1D", "h", "", Huge())
