@@ -292,9 +292,8 @@ static PyMethodDef METHODS[] = {
     {"join_bytes", join_bytes, METH_VARARGS, NULL},
     {"open_baskets", open_baskets, METH_VARARGS, NULL},
     {"join_baskets", join_baskets, METH_VARARGS, NULL},
-    {"find_distinct", find_distinct, METH_VARARGS, NULL},
     {"count_slots", count_slots, METH_VARARGS, NULL},
-    {"pack", pack, METH_VARARGS, NULL},
+    {"encode_codes", encode_codes, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

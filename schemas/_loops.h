@@ -65,8 +65,7 @@ PyObject *open_baskets(PyObject *module, PyObject *arguments);
 PyObject *join_baskets(PyObject *module, PyObject *arguments);
 
 /* in _encoding_loops.c */
-PyObject *find_distinct(PyObject *module, PyObject *arguments);
 PyObject *count_slots(PyObject *module, PyObject *arguments);
-PyObject *pack(PyObject *module, PyObject *arguments);
+PyObject *encode_codes(PyObject *module, PyObject *arguments);
 
 #endif

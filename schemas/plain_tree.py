@@ -210,16 +210,15 @@ class _Reader:
             raise NotPlainError("branches below a branch, or several leaves")
         dtype, counter = self.leaf(name)
         self.skip()  # baskets that were never written; there are none if those in the file do
-        sizes, firsts, seeks = (self.array(kind, room) for kind in (_INT32, _INT64, _INT64))
+        sizes = self.array(_INT32, room)[:written].astype(np.int32)
+        firsts = self.array(_INT64, room)[: written + 1].astype(np.int64)
+        seeks = self.array(_INT64, room)[:written].astype(np.int64)
         self.cursor.text()
         self.end(end)
-        in_file = 0 <= written < room and bool(seeks[:written].all())
+        in_file = 0 <= written < room and bool(seeks.all())
         if not in_file or firsts[written] != entries or (written == 0 and entries):
             raise NotPlainError("baskets that are not in the file")
-        return _Branch(
-            name, title, dtype, counter, _native(sizes[:written]), _native(seeks[:written]),
-            _native(firsts[: written + 1]), uncompressed,
-        )  # fmt: skip
+        return _Branch(name, title, dtype, counter, sizes, seeks, firsts, uncompressed)
 
     def leaf(self, branch: str) -> tuple[np.dtype[Any], str | None]:
         """Read the only leaf of a branch: type of its values, name of the branch that counts."""
@@ -300,11 +299,6 @@ class _Reader:
         start = self.cursor.at + 1
         self.cursor.skip(start + length * dtype.itemsize)
         return np.frombuffer(self.cursor.data, dtype, length, start)
-
-
-def _native(integers: Array) -> Array:
-    """Return integers in the machine's byte order, without the bytes that they were read from."""
-    return integers.astype(integers.dtype.newbyteorder("="))
 
 
 def _require(usual: bool) -> None:

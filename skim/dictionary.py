@@ -22,10 +22,13 @@ with 40,000; 1 to 2 ns more without the compiled loops, and 17 to 70 ns with ``n
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from schemas import loops
 from schemas.events import Array
+from skim.bit_packing import encode_runs
 
 SAMPLE = 8
 """One of as many values is looked at first; the others are mostly like those."""
@@ -49,8 +52,38 @@ GOLDEN = 0x9E3779B97F4A7C15
 """2^64 divided by the golden ratio; products spread numbers that follow one another."""
 
 
+def encode_codes(values: Array, head: bytes) -> tuple[Array, bytes | bytearray]:
+    """Find the distinct values of a column, and encode their codes as Parquet stores them.
+
+    Parameters
+    ----------
+    values
+        Integers or real numbers, at least one.
+    head
+        What stands before the codes; it is copied together with them.
+
+    Returns
+    -------
+    dictionary
+        See `find_distinct`.
+    content
+        After the head the number of bits of a code, and `skim.bit_packing.encode_runs` of them.
+    """
+    compiled = loops.compiled()
+    if compiled is not None:
+        bits = _bits(values)
+        found = np.empty(2 << SLOT_BITS[1], bits.dtype)
+        made = compiled.encode_codes(bits, bits.itemsize, head, found)
+        if made is not None:  # fewer distinct values than codes of 16 bits
+            content, number = made
+            return _values(found[:number], values.dtype), content
+    distinct, codes = find_distinct(values)
+    width = max(1, (len(distinct) - 1).bit_length())
+    return distinct, b"".join((head, bytes([width]), encode_runs(codes, width)))
+
+
 def find_distinct(values: Array) -> tuple[Array, Array]:
-    """Find the distinct values of a column.
+    """Find the distinct values of a column, without the compiled loops.
 
     Parameters
     ----------
@@ -70,7 +103,7 @@ def find_distinct(values: Array) -> tuple[Array, Array]:
     (array([7, 9], dtype=int8), array([0, 1, 1, 0], dtype=uint16))
     """
     found, codes = _find(_bits(values), 0)
-    return found.astype(f"u{values.itemsize}", copy=False).view(values.dtype), codes
+    return _values(found, values.dtype), codes
 
 
 def count_distinct(values: Array) -> int:
@@ -95,6 +128,11 @@ def _bits(values: Array) -> Array:
     """Return the bits of values as integers of at least 32, next to each other."""
     bits = values.view(f"u{values.itemsize}")
     return np.ascontiguousarray(bits, f"u{max(values.itemsize, 4)}")
+
+
+def _values(bits: Array, dtype: np.dtype[Any]) -> Array:
+    """Return the values of bits, see `_bits`."""
+    return bits.astype(f"u{dtype.itemsize}", copy=False).view(dtype)
 
 
 def _find(bits: Array, done: int) -> tuple[Array, Array]:
@@ -126,22 +164,6 @@ def _look_up(bits: Array, done: int) -> tuple[Array, Array, Array]:
     step = 1 if done else SAMPLE
     least, most = SLOT_BITS
     logarithm = min(max((-(-len(bits) // step)).bit_length(), least), most)
-    compiled = loops.compiled()
-    if compiled is None:
-        return _look_up_slowly(bits, done, step, logarithm)
-    size, factor = bits.itemsize, _factor(bits.itemsize, done)
-    found = np.empty(1 << logarithm, bits.dtype)
-    codes, left = np.empty(len(bits), np.uint16), np.empty(len(bits), np.int64)
-    distinct, others = compiled.find_distinct(
-        bits, size, step, factor, logarithm, found, codes, left
-    )
-    return found[:distinct], codes, left[:others]
-
-
-def _look_up_slowly(
-    bits: Array, done: int, step: int, logarithm: int
-) -> tuple[Array, Array, Array]:
-    """Do what the compiled loop does."""
     slots = np.zeros(1 << logarithm, bits.dtype)
     slots[0] = 1  # belongs elsewhere: an empty slot holds nothing that belongs there
     sample = bits[::step].copy()

@@ -36,7 +36,7 @@ import numpy as np
 from schemas.arrow_parquet import parquet_bytes
 from schemas.event_schema import EventSchema
 from schemas.events import Array, Events
-from schemas.levels import Levels
+from schemas.levels import Levels, join_levels
 from schemas.parquet import arrow_schema, leaf, leaves, to_table
 from schemas.parquet_format import CODECS, MAGIC, PLAIN, RLE, TYPES, column_chunk
 from schemas.thrift import Value, binary, boolean, fields_of, i64, record, sequence
@@ -143,8 +143,8 @@ def _chunk(
     """Encode a column of a row group, to be written at a position of the file."""
     coded = name in options["use_dictionary"]
     encoding = "RLE_DICTIONARY" if coded else options["column_encoding"].get(name, "PLAIN")
-    encoded = encode_values(values, encoding)
-    pages = [data_page(encoded, levels, codec)]
+    encoded = encode_values(values, encoding, join_levels(levels))
+    pages = [data_page(encoded, levels.values, codec)]
     if encoded.dictionary is not None:
         pages.insert(0, dictionary_page(encoded.dictionary, codec))
     *before, data = (len(page.header) + len(page.data) for page in pages)

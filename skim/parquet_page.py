@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from schemas.events import Array
-from schemas.levels import Levels, join_levels
+from schemas.levels import Levels
 from schemas.parquet_format import data_page_header, dictionary_page_header
 from schemas.tally import step
 from skim.bit_packing import encode_runs
@@ -23,7 +23,7 @@ def encode_levels(counts: Array) -> Levels:
     repetition, definition = np.ones(total, np.bool_), np.ones(total, np.bool_)
     repetition[begin] = False
     definition[begin[counts == 0]] = False
-    return Levels(bytes(encode_runs(repetition, 1)), bytes(encode_runs(definition, 1)), total)
+    return Levels(encode_runs(repetition, 1), encode_runs(definition, 1), total)
 
 
 class Page(NamedTuple):
@@ -44,11 +44,11 @@ class Page(NamedTuple):
     unpacked: int
 
 
-def data_page(encoded: Encoded, levels: Levels, codec: Any) -> Page:
-    """Return the page of all values of a column."""
-    content = b"".join((join_levels(levels), encoded.values))
+def data_page(encoded: Encoded, values: int, codec: Any) -> Page:
+    """Return the page of all values of a column, with one for each event that has none."""
+    content = encoded.content
     data, checksum = _compress(content, codec)
-    header = data_page_header(levels.values, encoded.encoding, len(data), len(content), checksum)
+    header = data_page_header(values, encoded.encoding, len(data), len(content), checksum)
     return Page(header, data, len(header) + len(content))
 
 

@@ -18,8 +18,7 @@ from schemas.arrow_parquet import parquet_bytes
 from schemas.events import Array
 from schemas.parquet_format import ENCODINGS, MAGIC
 from schemas.thrift import read_struct
-from skim.bit_packing import encode_runs
-from skim.dictionary import find_distinct
+from skim.dictionary import encode_codes
 
 ONE_PAGE = 2**30
 """Limit for the bytes of a page that Arrow encodes; no column of a row group may have as many."""
@@ -34,8 +33,8 @@ class Encoded(NamedTuple):
     ----------
     encoding
         Parquet's number of it.
-    values
-        Content of the data page.
+    content
+        Of the data page: levels and values.
     dictionary
         Content of the dictionary page, and its number of values, if there is one.
     limits
@@ -43,12 +42,12 @@ class Encoded(NamedTuple):
     """
 
     encoding: int
-    values: bytes | bytearray
+    content: bytes | bytearray
     dictionary: tuple[bytes, int] | None
     limits: tuple[bytes, bytes] | None
 
 
-def encode_values(values: Array, encoding: str) -> Encoded:
+def encode_values(values: Array, encoding: str, levels: bytes = b"") -> Encoded:
     """Encode values; if there are none, without any encoding.
 
     Parameters
@@ -57,23 +56,17 @@ def encode_values(values: Array, encoding: str) -> Encoded:
         Numbers or booleans.
     encoding
         Parquet's name of it: one of those above.
+    levels
+        What stands before them in the page.
     """
     if not len(values):
-        return Encoded(_NUMBERS["PLAIN"], b"", None, None)
-    distinct, dictionary = values, None
-    content: bytes | bytearray
+        return Encoded(_NUMBERS["PLAIN"], levels, None, None)
     if encoding == "RLE_DICTIONARY":
-        distinct, codes = find_distinct(values)
+        distinct, content = encode_codes(values, levels)
         dictionary = _plain(distinct), len(distinct)
-        width = max(1, (len(distinct) - 1).bit_length())
-        content = encode_runs(codes, width, bytes([width]))
-    elif encoding == "BYTE_STREAM_SPLIT":
-        content = _split(values)
-    elif encoding == "DELTA_BINARY_PACKED":
-        content = _differences(values)
-    else:
-        content = _plain(values)
-    return Encoded(_NUMBERS[encoding], content, dictionary, _limits(distinct))
+        return Encoded(_NUMBERS[encoding], content, dictionary, _limits(distinct))
+    methods = {"BYTE_STREAM_SPLIT": _split, "DELTA_BINARY_PACKED": _differences, "PLAIN": _plain}
+    return Encoded(_NUMBERS[encoding], levels + methods[encoding](values), None, _limits(values))
 
 
 def physical_type(dtype: np.dtype[Any]) -> str:

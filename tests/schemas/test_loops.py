@@ -140,7 +140,7 @@ INT32, INT64 = np.zeros(8, np.int32), np.zeros(8, np.int64)
 PAGE = bytes([3, 16, 1])  # eight times the code 1
 UINT16, BYTES = np.zeros(8, np.uint16), np.zeros(8, np.uint8)
 FLOATS = np.zeros(8, np.float32)
-SLOTS = np.zeros(16, np.uint32)
+FOUND = np.zeros(1 << 17, np.uint32)
 LOOSE = memoryview(bytearray(33))[1:]  # not aligned
 CONTENT = bytes(40)
 
@@ -182,14 +182,11 @@ def basket(start: int = 0, border: int = 16, key: int = 0, entries: int = 2) -> 
         ("count_values", (INT64, FLOATS, 4, 0.0, 1.0, 3, INT32 + 7)),
         ("count_values", (INT64, FLOATS + 9, 4, 0.0, 1.0, 7, None)),
         ("count_values", (INT64, FLOATS * np.nan, 4, 0.0, 1.0, 7, None)),
-        ("find_distinct", (INT32, 4, 1, 1, 4, SLOTS[:15], UINT16, INT64)),
-        ("find_distinct", (INT32, 4, 0, 1, 4, SLOTS, UINT16, INT64)),
-        ("find_distinct", (INT32, 4, 1, 1, 17, SLOTS, UINT16, INT64)),
-        ("find_distinct", (INT32, 2, 1, 1, 4, SLOTS, UINT16, INT64)),
-        ("find_distinct", (INT32, 4, 1, 1, 4, SLOTS, UINT16[:7], INT64)),
-        ("find_distinct", (INT32, 4, 1, 1, 4, SLOTS, UINT16, INT64[:7])),
-        ("find_distinct", (INT32[:0], 4, 1, 1, 4, SLOTS, UINT16[:0], INT64[:0])),
-        ("find_distinct", (LOOSE[:32], 4, 1, 1, 4, SLOTS, UINT16, INT64)),
+        ("encode_codes", (INT32, 4, b"", FOUND[:-1])),
+        ("encode_codes", (INT32, 2, b"", FOUND)),
+        ("encode_codes", (INT64, 8, b"", FOUND)),
+        ("encode_codes", (INT32[:0], 4, b"", FOUND)),
+        ("encode_codes", (LOOSE[:32], 4, b"", FOUND)),
         ("count_slots", (INT32, 2, 1, 4)),
         ("count_slots", (INT32, 4, 1, 17)),
         ("count_slots", (INT32, 4, 1, 0)),
@@ -211,11 +208,6 @@ def basket(start: int = 0, border: int = 16, key: int = 0, entries: int = 2) -> 
         ("join_baskets", (CONTENT, basket(entries=3), 4, FLOATS.copy(), INT64[:2].copy())),
         ("join_baskets", (CONTENT, basket(entries=6), 4, FLOATS.copy(), INT64.copy())),
         ("join_baskets", (CONTENT, basket(key=-(2**63)), 4, FLOATS.copy(), INT64[:2].copy())),
-        ("pack", (UINT16, 2, 17, bytearray(17))),
-        ("pack", (UINT16, 2, 0, bytearray(0))),
-        ("pack", (UINT16, 2, 3, bytearray(2))),
-        ("pack", (INT32, 4, 21, bytearray(21))),
-        ("pack", (INT64, 8, 3, bytearray(3))),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(name: str, arguments: tuple[Any, ...]) -> None:

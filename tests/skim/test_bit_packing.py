@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 from schemas.thrift import read_varint
 from skim.bit_packing import LONG_RUN, encode_runs, pack
 
-pytestmark = pytest.mark.usefixtures("any_loops")
-
 WIDTHS = st.integers(1, 32)
 
 
