@@ -85,12 +85,11 @@ _KNOWN_CLASS = 0x80000000
 _SHIFT = 2  # between the position of something and the number by which it is referred to
 _REFERENCED = 0x10  # bit of an object which two more bytes follow
 
-
-_NONE = np.zeros(1, np.int64)  # first entries of the baskets of a branch without any
+_ELSEWHERE = "baskets that are not in the file"
 
 
 class _Branch(NamedTuple):
-    """A branch as far as it is of use.
+    """A branch as far as it is of use; its arrays as they are stored, since few are asked for.
 
     Attributes
     ----------
@@ -112,9 +111,9 @@ class _Branch(NamedTuple):
     title: str
     dtype: np.dtype[Any]
     counter: str | None
-    sizes: Array
-    seeks: Array
-    entries: Array
+    sizes: bytes
+    seeks: bytes
+    entries: bytes
     uncompressed: int
 
 
@@ -130,8 +129,9 @@ class PlainTree:
     @property
     def clusters(self) -> tuple[int, ...]:
         """Entries at which the baskets of all branches start together."""
-        written = {b.entries.tobytes(): b.entries for b in self._branches.values() if len(b.sizes)}
-        common = set.intersection(*(set(own.tolist()) for own in written.values() or [_NONE]))
+        written = {branch.entries for branch in self._branches.values() if branch.sizes}
+        firsts = [set(_native(own, _INT64).tolist()) for own in written]
+        common = set.intersection(*firsts) if firsts else {0}
         return tuple(sorted(common)) if 0 in common else (0, self.entries)
 
     def branches(self) -> list[Branch]:
@@ -144,7 +144,7 @@ class PlainTree:
                 counter=branch.counter or "",
                 title=branch.title,
                 path=branch.name,
-                bytes=(int(branch.sizes.sum()), branch.uncompressed),
+                bytes=(int(_native(branch.sizes, _INT32).sum()), branch.uncompressed),
             )
             for branch in self._branches.values()
         ]
@@ -153,9 +153,12 @@ class PlainTree:
         """Return where the baskets of some branches are."""
         chosen = {path: self._branches[path] for path in paths}
         return {
-            path: NumberBranch(b.dtype, b.counter is not None, b.seeks, b.sizes, b.entries)
+            path: NumberBranch(
+                b.dtype, b.counter is not None, _native(b.seeks, _INT64),
+                _native(b.sizes, _INT32), _native(b.entries, _INT64),
+            )
             for path, b in chosen.items()
-        }
+        }  # fmt: skip
 
 
 def open_plain_tree(file: PlainFile, name: str) -> PlainTree:
@@ -191,7 +194,10 @@ class _Reader:
         entries, ranges = numbers[0], numbers[10]
         self.cursor.skip(self.cursor.at + 2 + ranges * _CLUSTER_RANGE)
         self.features()
-        return PlainTree(entries, [self.branch() for _ in range(self.list())])
+        branches = [self.branch() for _ in range(self.list())]
+        if not _native(b"".join(branch.seeks for branch in branches), _INT64).all():
+            raise NotPlainError(_ELSEWHERE)
+        return PlainTree(entries, branches)
 
     def branch(self) -> _Branch:
         """Read a branch."""
@@ -210,14 +216,14 @@ class _Reader:
             raise NotPlainError("branches below a branch, or several leaves")
         dtype, counter = self.leaf(name)
         self.skip()  # baskets that were never written; there are none if those in the file do
-        sizes = self.array(_INT32, room)[:written].astype(np.int32)
-        firsts = self.array(_INT64, room)[: written + 1].astype(np.int64)
-        seeks = self.array(_INT64, room)[:written].astype(np.int64)
+        sizes = self.array(_INT32, room, written)
+        firsts = self.array(_INT64, room, written + 1)
+        seeks = self.array(_INT64, room, written)
         self.cursor.text()
         self.end(end)
-        in_file = 0 <= written < room and bool(seeks.all())
-        if not in_file or firsts[written] != entries or (written == 0 and entries):
-            raise NotPlainError("baskets that are not in the file")
+        last = int.from_bytes(firsts[-_INT64.itemsize :], "big", signed=True)
+        if not 0 <= written < room or last != entries or (written == 0 and entries):
+            raise NotPlainError(_ELSEWHERE)
         return _Branch(name, title, dtype, counter, sizes, seeks, firsts, uncompressed)
 
     def leaf(self, branch: str) -> tuple[np.dtype[Any], str | None]:
@@ -294,11 +300,16 @@ class _Reader:
         end = start + _REFERENCE.size + _counted(size)
         return kind, start + self.key + _SHIFT, end
 
-    def array(self, dtype: np.dtype[Any], length: int) -> Array:
-        """Read an array after the byte that says whether there is one."""
+    def array(self, dtype: np.dtype[Any], room: int, length: int) -> bytes:
+        """Read the first values of an array after the byte that says whether there is one."""
         start = self.cursor.at + 1
-        self.cursor.skip(start + length * dtype.itemsize)
-        return np.frombuffer(self.cursor.data, dtype, length, start)
+        self.cursor.skip(start + room * dtype.itemsize)
+        return self.cursor.data[start : start + max(length, 0) * dtype.itemsize]
+
+
+def _native(data: bytes, dtype: np.dtype[Any]) -> Array:
+    """Return integers in the machine's byte order."""
+    return np.frombuffer(data, dtype).astype(dtype.newbyteorder("="))
 
 
 def _require(usual: bool) -> None:
