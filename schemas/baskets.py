@@ -44,6 +44,12 @@ from schemas.tally import count
 _KEY = struct.Struct(">ihiIhh")  # bytes, version, length of the object, time, length of key, cycle
 _BASKET = struct.Struct(">Hiiii")  # version, size of buffer, ... of an entry, entries, last byte
 
+MODEST = 2**26
+"""Bytes for which memory is reserved whatever they are decompressed from."""
+
+LARGEST_RATIO = 1000
+"""How many times larger than that they may be beyond; headers of blocks may claim anything."""
+
 
 def read_numbers(
     url: str, branches: Sequence[NumberBranch], start: int, stop: int, source: Any = None
@@ -204,6 +210,8 @@ def _open_usual(own: _Wanted, file: int) -> _Opened | None:
     if found is None:
         return None
     packed, length = found
+    if length > max(MODEST, LARGEST_RATIO * packed):
+        return None
     return _Opened(table, decompress(ZSTD, frames[:packed].data, length))
 
 

@@ -197,17 +197,44 @@ def test_a_file_that_has_become_shorter_is_refused(trees: dict[str, Path], tmp_p
 def test_positions_that_contradict_each_other_are_refused(
     positions: list[int], tmp_path: Path
 ) -> None:
-    key = 60
     values = np.arange(4, dtype=">f4").tobytes()
-    table = np.array([6, *(key + place for place in positions), 0], ">i4").tobytes()
+    table = np.array([6, *(KEY + place for place in positions), 0], ">i4").tobytes()
     content = values + table
-    head = struct.pack(">ihiIhh", key + len(content), 1004, len(content), 0, key, 1)
-    about = struct.pack(">Hiiii", 3, 32000, 4, len(positions), key + len(values))
     path = tmp_path / "basket"
-    path.write_bytes(head + bytes(key - len(head) - len(about) - 1) + about + b"\0" + content)
+    path.write_bytes(basket(content, len(content), len(values), len(positions)))
     branch = NumberBranch(
-        np.dtype(">f4"), True, np.array([0]), np.array([key + len(content)]),
+        np.dtype(">f4"), True, np.array([0]), np.array([path.stat().st_size]),
         np.array([0, len(positions)]),
     )  # fmt: skip
     with pytest.raises(ValueError, match="contradict"):
         read_numbers(str(path), [branch], 0, len(positions))
+
+
+KEY = 60
+
+
+def basket(payload: bytes, length: int, border: int, entries: int) -> bytes:
+    """Return a basket whose payload stands for a content of some length."""
+    head = struct.pack(">ihiIhh", KEY + len(payload), 1004, length, 0, KEY, 1)
+    about = struct.pack(">Hiiii", 3, 32000, 4, entries, KEY + border)
+    return head + bytes(KEY - len(head) - len(about) - 1) + about + b"\0" + payload
+
+
+@pytest.mark.usefixtures("any_loops")
+def test_memory_is_not_reserved_for_what_a_header_claims(tmp_path: Path) -> None:
+    blocks, most = 120, 0xFFFFFF
+    payload = blocks * (
+        b"ZS\1" + (20).to_bytes(3, "little") + most.to_bytes(3, "little") + bytes(20)
+    )
+    claimed, number = blocks * most, 64
+    one = basket(payload, claimed, claimed - claimed % 4, claimed // 4)
+    path = tmp_path / "bomb"
+    path.write_bytes(number * one)
+    branch = NumberBranch(
+        np.dtype(">f4"), False, np.arange(number) * len(one), np.full(number, len(one)),
+        np.arange(number + 1) * (claimed // 4),
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="cannot be decompressed"):
+        read_numbers(str(path), [branch], 0, 1)
+    with pytest.raises(ValueError, match="cannot be decompressed"):
+        read_numbers(str(path), [branch], 0, int(branch.entries[-1]))
