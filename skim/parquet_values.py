@@ -96,14 +96,15 @@ def _split(values: Array) -> bytes:
 
 def _limits(values: Array) -> tuple[bytes, bytes] | None:
     """Return least and largest value; a zero has the sign with which it is a limit for both."""
-    if values.dtype.kind != "f":
-        return _plain(values.min(keepdims=True)), _plain(values.max(keepdims=True))
-    with np.errstate(invalid="ignore"):  # a signalling NaN
-        least, largest = np.fmin.reduce(values), np.fmax.reduce(values)
-    if np.isnan(least):  # and so are all
-        return None
-    kind = values.dtype.type
-    return _plain(np.array([least or kind(-0.0)])), _plain(np.array([largest or kind(0.0)]))
+    if values.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):  # a signalling NaN
+            least, largest = np.fmin.reduce(values), np.fmax.reduce(values)
+        if least != least:  # and so are all
+            return None
+        least, largest = least or -0.0, largest or 0.0
+    else:
+        least, largest = values.min(), values.max()
+    return tuple(_plain(np.array([limit], values.dtype)) for limit in (least, largest))
 
 
 def _differences(integers: Array) -> bytes:
