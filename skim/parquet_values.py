@@ -104,7 +104,8 @@ def _limits(values: Array) -> tuple[bytes, bytes] | None:
         least, largest = least or -0.0, largest or 0.0
     else:
         least, largest = values.min(), values.max()
-    return tuple(_plain(np.array([limit], values.dtype)) for limit in (least, largest))
+    dtype = values.dtype
+    return _plain(np.array([least], dtype)), _plain(np.array([largest], dtype))
 
 
 def _differences(integers: Array) -> bytes:
