@@ -238,3 +238,12 @@ def test_memory_is_not_reserved_for_what_a_header_claims(tmp_path: Path) -> None
         read_numbers(str(path), [branch], 0, 1)
     with pytest.raises(ValueError, match="cannot be decompressed"):
         read_numbers(str(path), [branch], 0, int(branch.entries[-1]))
+
+
+@pytest.mark.usefixtures("any_loops")
+def test_branches_of_a_collection_share_their_offsets(trees: dict[str, Path]) -> None:
+    path = trees["zstd, all compressed"]
+    chosen = [own for name, own in branches(path).items() if name.startswith("jagged_")]
+    for start, stop in ((0, ENTRIES), (3, 1000)):
+        values = read_numbers(str(path), chosen, start, stop)
+        assert len({id(own.offsets) for own in values if isinstance(own, Ragged)}) == 1
