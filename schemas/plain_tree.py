@@ -7,7 +7,7 @@ them (processor time, four such files):
 ==========================  ==============
 to describe a file          ms
 ==========================  ==============
-here                          6
+here                          5
 uproot                      71
 importing uproot, once      220
 ==========================  ==============

@@ -60,7 +60,7 @@ def pack(numbers: Array, width: int) -> bytes:
     """Put numbers of some bits after one another, filled up with zeros to a whole group.
 
     Neighbours are joined until they fill integers of 64 bits, all at once, which takes 0.4 to
-    1.1 ns a number; the compiled loop takes 0.2 to 0.3 ns for codes.
+    1.1 ns a number. Where loops are compiled, codes of a dictionary take 0.2 to 0.3 ns.
 
     Parameters
     ----------

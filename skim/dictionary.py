@@ -16,8 +16,9 @@ sorted. Of the columns of the e/g menu the first round leaves 2 % of the values.
 begins with what is frequent in the sample, since small codes compress best: 2 % smaller than in the
 order of the values or of their first occurrence.
 
-582,000 float32 take 1.3 ns each if they have 3 or 465 distinct values, 2.1 ns with 6,800, 3.8 ns
-with 40,000; 1 to 2 ns more without the compiled loops, and 17 to 70 ns with ``np.unique``.
+582,000 float32 take 1.5 ns each, packed codes included, if they have 3 or 700 distinct values,
+1.8 ns with 6,400, 3.6 ns with 49,000; 2.5 ns more without the compiled loop. ``np.unique`` alone
+takes 17 to 70 ns.
 """
 
 from __future__ import annotations

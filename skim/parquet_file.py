@@ -1,17 +1,17 @@
 """A partition's Parquet file, put together here: Arrow takes three times as long.
 
 For each field of a collection Arrow computes and encodes anew which object belongs to which event;
-here that is done once. It also takes longer to find distinct values and to pack codes than NumPy
-does, see `skim.parquet_values`. What is left to Arrow is the compression, and the footer, of which
+here that is done once. It also takes longer to find distinct values and to pack codes, see
+`skim.dictionary`. What is left to Arrow is the compression, and the footer, of which
 only the description of the row groups is replaced. 25,000 events of the e/g menu, 55 columns,
 processor time in ms:
 
 =================================  =====  ====
                                    Arrow  here
 =================================  =====  ====
-values, dictionaries and levels      175    27
-zstd                                  32    36
-all                                  207    63
+values, dictionaries and levels      115    15
+zstd                                  30    26
+all                                  145    41
 =================================  =====  ====
 
 The file is 2.5 % smaller: Arrow limits pages to 20,000 events and adds an index of them, which
