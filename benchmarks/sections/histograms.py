@@ -52,7 +52,7 @@ def measure(settings: Settings) -> Section:
             FLAT: [*commands[FLAT].command, "--repeat", "2"],
             DECODE: python("peers.decode", dataset, "--repeat", OFTEN),
         },
-        settings.rounds,
+        2 * settings.rounds + 1,  # a spell of the machine may last for several commands
     )
     floor = medians.pop(DECODE)[1] / 2
     rows = [
