@@ -125,11 +125,12 @@ def to_text(value: str) -> bytes:
 
 
 def _size(folder: Folder) -> int:
-    """Return what a folder takes in a file, at most."""
-    size = _ANY_RECORD + len(to_text(folder.name)) * 6
-    for known in folder.objects:
-        texts = sum(map(len, map(to_text, (known.kind, known.name, known.title))))
-        size += 2 * (_ANY_RECORD + texts) + len(known.content)
+    """Return what a folder takes in a file, at most; all keys stand there twice."""
+    # a folder has three, in which its name is its title, too
+    size = _ANY_RECORD + 6 * len(to_text(folder.name))
+    for packed in folder.objects:
+        texts = sum(len(to_text(text)) for text in (packed.kind, packed.name, packed.title))
+        size += 2 * (_ANY_RECORD + texts) + len(packed.content)
     return size + sum(_size(inner) for inner in folder.folders)
 
 
@@ -203,9 +204,9 @@ class _Writer:
         content, key = self.record(kind, name, title, blank, parent)
         content += len(prefix)
         keys = []
-        for known in folder.objects:
-            texts = known.kind, known.name, known.title
-            keys.append(self.record(*texts, known.content, own, known.size)[1])
+        for packed in folder.objects:
+            texts = packed.kind, packed.name, packed.title
+            keys.append(self.record(*texts, packed.content, own, packed.size)[1])
         for inner in folder.folders:
             keys.append(self.folder(inner, "TDirectory", inner.name, inner.name, own))
         listed = len(self.data)

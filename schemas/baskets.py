@@ -45,10 +45,13 @@ _KEY = struct.Struct(">ihiIhh")  # bytes, version, length of the object, time, l
 _BASKET = struct.Struct(">Hiiii")  # version, size of buffer, ... of an entry, entries, last byte
 
 MODEST = 2**26
-"""Bytes for which memory is reserved whatever they are decompressed from."""
+"""Bytes that baskets may always claim to have when they are decompressed."""
 
 LARGEST_RATIO = 1000
-"""How many times larger than that they may be beyond; headers of blocks may claim anything."""
+"""How many times larger than their frames they may be beyond that to be read at once.
+
+Memory is reserved for what headers of blocks claim, and a damaged one may claim anything.
+"""
 
 
 def read_numbers(

@@ -24,8 +24,8 @@ class Parts(Struct, frozen=True):
         The collections that these are about.
     """
 
-    nodes: tuple[str, ...]
-    levels: tuple[str, ...]
+    nodes: frozenset[str]
+    levels: frozenset[str]
 
 
 class Needs:
@@ -59,14 +59,14 @@ class Needs:
         Parts
             Those that nothing added earlier needs.
         """
-        new_nodes, new_levels = list[str](), list[str]()
+        new_nodes, new_levels = set[str](), set[str]()
         open_levels, waiting = set(levels), list(nodes)
         while open_levels or waiting:
             if open_levels:
                 level = open_levels.pop()
                 if level not in self._levels:
                     self._levels.add(level)
-                    new_levels.append(level)
+                    new_levels.add(level)
                     if level in self._derivations:
                         waiting.extend(self._derivations[level].nodes())
                         open_levels.update(self._derivations[level].sources)
@@ -77,7 +77,7 @@ class Needs:
             if node.key in self._nodes:
                 continue
             self._nodes.add(node.key)
-            new_nodes.append(node.key)
+            new_nodes.add(node.key)
             waiting.extend(node.parts)
             if isinstance(node, Column):
                 self.columns.add((node.level, node.field))
@@ -86,7 +86,7 @@ class Needs:
                 open_levels.add(node.over)
             if isinstance(node, Member):
                 open_levels.add(node.of)
-        return Parts(tuple(new_nodes), tuple(new_levels))
+        return Parts(frozenset(new_nodes), frozenset(new_levels))
 
 
 def needed(

@@ -21,10 +21,8 @@ _STATISTICS = 2  # depth that is left in the statistics of a page, the only ones
 
 def unsigned(number: int) -> bytes:
     """Return a number in groups of seven bits, the lowest first."""
-    if number < 1 << 7:  # as most are
+    if number <= 127:  # as most are
         return _BYTES[number]
-    if number < 1 << 14:
-        return bytes((number & 127 | 128, number >> 7))
     groups = bytearray()
     while number > 127:
         groups.append(number & 127 | 128)
@@ -33,14 +31,18 @@ def unsigned(number: int) -> bytes:
     return bytes(groups)
 
 
+def _signed(number: int) -> bytes:
+    return unsigned(number << 1 if number >= 0 else (-number << 1) - 1)
+
+
 def i32(number: int) -> Value:
     """Return an integer of 32 bits."""
-    return _I32, unsigned(number << 1 if number >= 0 else ~(number << 1))
+    return _I32, _signed(number)
 
 
 def i64(number: int) -> Value:
     """Return an integer of 64 bits."""
-    return _I64, unsigned(number << 1 if number >= 0 else ~(number << 1))
+    return _I64, _signed(number)
 
 
 def boolean(truth: bool) -> Value:

@@ -75,7 +75,7 @@ def encode_codes(values: Array, head: bytes) -> tuple[Array, bytes | bytearray]:
         bits = _bits(values)
         found = np.empty(2 << SLOT_BITS[1], bits.dtype)
         made = compiled.encode_codes(bits, bits.itemsize, head, found)
-        if made is not None:  # fewer distinct values than codes of 16 bits
+        if made is not None:  # as it is if codes of 16 bits are not enough
             content, number = made
             return _values(found[:number], values.dtype), content
     distinct, codes = find_distinct(values)

@@ -1,4 +1,4 @@
-"""The values of a column as Parquet stores them, without levels and compression.
+"""The values of a column as Parquet stores them in a page, after its levels; not compressed.
 
 =======================  ========================================================================
 PLAIN                    their bytes; a byte for 8 booleans

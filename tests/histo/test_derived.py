@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-import sys
-import weakref
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import combinations, product
-from types import ModuleType
 from typing import Any
 
 import awkward as ak
@@ -16,7 +13,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from histo.fill import fill
@@ -468,54 +464,6 @@ def test_a_filter_needs_what_its_condition_needs() -> None:
     binder = Binder(make_scope(config(), SCHEMA))
     node = binder.bind(parse("phi"), "HardTop")
     assert needed([node], binder.derivations) == ({("Ele", "pt"), ("Ele", "phi")}, {"Ele"})
-
-
-def test_each_derived_collection_is_made_once() -> None:
-    calls = []
-
-    def counted(values: NDArray[Any]) -> NDArray[Any]:
-        calls.append(len(values))
-        return values
-
-    text = CONFIG.replace("where: pt > 2", "where: counted(pt) > 2", 1)
-    scope = replace(make_scope(config(text), SCHEMA), functions={"counted": counted})
-    binder = Binder(scope)
-    fields = [(name, "Hard") for name in TYPES] + [(name, "HardTop") for name in TYPES]
-    nodes = [binder.bind(parse(name), collection) for name, collection in fields]
-    calls.clear()  # of those that found the type
-    evaluate = Evaluator(three_objects(), binder.derivations)
-    for node in nodes:
-        evaluate(node)
-    assert calls == [3]
-
-
-def test_what_is_computed_is_kept_for_the_histograms_of_its_collection_only(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    made: list[weakref.ref[NDArray[Any]]] = []
-    alive = []
-
-    def traced(values: NDArray[Any]) -> NDArray[Any]:
-        alive.append(sum(result() is not None for result in made))
-        result = values + 1
-        made.append(weakref.ref(result))
-        return result
-
-    module = ModuleType("traced_functions")
-    module.__dict__["traced"] = traced
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    histograms = """
-functions: {traced: "traced_functions:traced"}
-histograms:
-  First: {fill: &fill {x: {of: traced(pt), axis: [3, 0, 3]}}, for: &for {Ele: all, Pair: all}}
-  Second: {fill: *fill, for: *for, weight: traced(pt)}
-  Third: {fill: {x: {of: traced(pt) + traced(pt), axis: [5, 0, 5]}}, for: *for}
-"""
-    plan = make_plan(config(COLLECTIONS + histograms), SCHEMA, [module.__name__])
-    alive.clear()  # those that found the type
-    filled = fill(plan, three_objects(), 2)
-    assert [values.sum() for values, _ in filled.contents(plan)] == [3, 1, 6, 2, 3, 1]
-    assert alive == [0, 0]  # once for each collection, when that for the other is gone
 
 
 def three_objects() -> Events:

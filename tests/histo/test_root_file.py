@@ -116,6 +116,16 @@ def test_incompressible_content_is_stored_as_it_is() -> None:
     assert len(zeros) + 8000 < len(small) < len(zeros) + 16_000
 
 
+def test_places_take_64_bits_where_32_might_not_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"{number:0200}" for number in range(500)]
+    objects = [pack_object("TObjString", name, "", string_object("")) for name in names]
+    folder = Folder("", objects[:250], [Folder("inner", objects[250:])])
+    assert len(file_bytes(folder)) < len(file_bytes(folder, large=True))
+    # keys are most of this file
+    monkeypatch.setattr("histo.root_file._SMALL_FILE", 0.9 * len(file_bytes(folder)))
+    assert file_bytes(folder) == file_bytes(folder, large=True)
+
+
 def test_objects_that_root_could_not_read_are_refused() -> None:
     class Huge(bytes):
         def __len__(self) -> int:
