@@ -35,7 +35,7 @@ format: $(VENV)/.test
 
 # dask-awkward, behind the extra `lazy`, holds Dask back; the core must run on the newest as well.
 newest: $(NEWEST)/.test
-	$(NEWEST)/bin/python -m pytest tests/runtime tests/skim/test_run.py tests/histo/test_run.py \
+	$(NEWEST)/bin/python -m pytest tests/runtime tests/batch tests/skim/test_run.py tests/histo/test_run.py \
 		tests/schemas/test_dataset.py
 
 # Apart from .venv: the peers bring a hundred packages along.
@@ -51,13 +51,13 @@ $(VENV)/.demo: $(PACKAGE) | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.test: $(PACKAGE) | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[lazy,plots,xrootd,test]'
+	$(BIN)/python -m pip install --quiet --editable '.[batch,lazy,plots,xrootd,test]'
 	touch $@
 
 $(NEWEST)/.test: $(PACKAGE)
 	$(PYTHON) -m venv $(NEWEST)
 	$(NEWEST)/bin/python -m pip install --quiet --upgrade pip
-	$(NEWEST)/bin/python -m pip install --quiet --editable '.[plots,xrootd,test]' 'dask>=2026.1.1' 'distributed>=2026.1.1'
+	$(NEWEST)/bin/python -m pip install --quiet --editable '.[batch,plots,xrootd,test]' 'dask>=2026.1.1' 'distributed>=2026.1.1'
 	touch $@
 
 $(BENCHMARK)/.bench: $(PACKAGE)

@@ -29,9 +29,11 @@ from runtime.scheduler import parse_scheduler
 @click.option("--allow-functions", "modules", multiple=True, metavar="MODULE",
               help="Let CONFIG run functions of this Python module. May be repeated.")  # fmt: skip
 @click.option("--scheduler", default="threads", show_default=True,
-              help="threads, processes, or tcp://host:port of a Dask cluster.")  # fmt: skip
+              help="threads, processes, htcondor or slurm (as jobs), or tcp://host:port of a Dask "
+              "cluster.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(min=1),
-              help="How many partitions at a time; default: one per processor.")  # fmt: skip
+              help="How many partitions at a time; default: one per processor, or 20 as jobs."
+              )  # fmt: skip
 @profile_option
 def run(
     config: Path,

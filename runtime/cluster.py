@@ -6,7 +6,7 @@ import logging
 import queue
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -26,13 +26,7 @@ _LOOK_EVERY = 1.0  # seconds between looks at the workers while no task finishes
 
 
 def run_on_cluster(work: Work, scheduler: Scheduler) -> list[Any]:
-    """Run a graph on a cluster.
-
-    A worker that is lost costs nothing but time: Dask repeats elsewhere what it had.
-
-    On two workers 1,000 empty tasks take 2 s, nearly all of it spent idle until Dask sends its
-    next batch of messages. Each worker has its next task waiting, so tasks of more than 5 ms
-    hide this; grouping them would only make the groups harder to share out.
+    """Run a graph on a cluster that is already there.
 
     Parameters
     ----------
@@ -54,17 +48,68 @@ def run_on_cluster(work: Work, scheduler: Scheduler) -> list[Any]:
     Exception
         Whatever the first failing node raised.
     """
-    with _connect(scheduler.address) as client:
+
+    def give_up(waited: float) -> None:
+        if waited > scheduler.patience:
+            raise RunError(
+                f"the cluster at {scheduler.address} has had no workers for "
+                f"{scheduler.patience:.0f} s: start workers (dask worker ADDRESS), then run the "
+                "same command again"
+            )
+
+    return follow(work, scheduler.address, give_up)
+
+
+def follow(
+    work: Work,
+    address: str,
+    without_workers: Callable[[float], None],
+    security: Security | None = None,
+) -> list[Any]:
+    """Run a graph on the cluster at an address.
+
+    A worker that is lost costs nothing but time: Dask repeats elsewhere what it had.
+
+    On two workers 1,000 empty tasks take 2 s, nearly all of it spent idle until Dask sends its
+    next batch of messages. Each worker has its next task waiting, so tasks of more than 5 ms
+    hide this; grouping them would only make the groups harder to share out.
+
+    Parameters
+    ----------
+    work
+        What to run.
+    address
+        Of the cluster's scheduler.
+    without_workers
+        Called about once a second while the cluster has no workers, with the seconds since it had
+        any; raises an error to give up.
+    security
+        Certificates of the cluster; by default those of Dask's own configuration.
+
+    Returns
+    -------
+    list
+        The wanted results, in their order.
+
+    Raises
+    ------
+    RunError, Exception
+        As in `run_on_cluster`.
+    """
+    with _connect(address, security) as client:
         # futures die with their client, and with them all that has not started yet
-        return _Run(work, scheduler, client).collect()
+        return _Run(work, address, without_workers, client).collect()
 
 
 class _Run:
     """The futures of one graph on a cluster, on their way to results."""
 
-    def __init__(self, work: Work, scheduler: Scheduler, client: Client) -> None:
+    def __init__(
+        self, work: Work, address: str, without_workers: Callable[[float], None], client: Client
+    ) -> None:
         self.work = work
-        self.scheduler = scheduler
+        self.address = address
+        self.without_workers = without_workers
         self.client = client
         self.reports: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self.last_seen = time.monotonic()
@@ -112,18 +157,14 @@ class _Run:
             return finished
 
     def look_after_workers(self) -> None:
-        """Give up if there has been no worker for too long."""
+        """Let it be decided what to do if there are none."""
         try:
             if self.client.nthreads():
                 self.last_seen = time.monotonic()
+                return
         except (OSError, CancelledError) as error:
             raise self.lost() from error
-        patience = self.scheduler.patience
-        if time.monotonic() - self.last_seen > patience:
-            raise RunError(
-                f"the cluster at {self.scheduler.address} has had no workers for {patience:.0f} s: "
-                "start workers (dask worker ADDRESS), then run the same command again"
-            )
+        self.without_workers(time.monotonic() - self.last_seen)
 
     def check(self, future: Future) -> None:
         """Raise what went wrong with a future, if anything did."""
@@ -136,7 +177,7 @@ class _Run:
         error = future.exception()
         if isinstance(error, KilledWorker):
             raise RunError(
-                f"{error.allowed_failures + 1} workers of the cluster at {self.scheduler.address} "
+                f"{error.allowed_failures + 1} workers of the cluster at {self.address} "
                 f"died one after another while they ran {self.work.describe([error.task])}. If "
                 "they ran out of memory, use smaller partitions or workers with more memory; "
                 f"then run the same command again. Last was {error.last_worker.address}, whose "
@@ -148,7 +189,7 @@ class _Run:
                 f"cannot import {error.name!r}" if isinstance(error, ImportError) else "differs"
             )
             raise RunError(
-                f"the environment of the cluster at {self.scheduler.address} {missing}: install "
+                f"the environment of the cluster at {self.address} {missing}: install "
                 "there what is installed here, in the same versions, l1skim included"
             ) from error
         raise error.with_traceback(future.traceback())
@@ -163,20 +204,20 @@ class _Run:
     def lost(self) -> RunError:
         """Return the error for a cluster that went away."""
         return RunError(
-            f"lost the connection to the cluster at {self.scheduler.address}: its scheduler ended "
+            f"lost the connection to the cluster at {self.address}: its scheduler ended "
             "or the network failed. When it is back, run the same command again"
         )
 
 
 @contextmanager
-def _connect(address: str) -> Iterator[Client]:
+def _connect(address: str, security: Security | None) -> Iterator[Client]:
     """Open a connection to a cluster's scheduler."""
     _probe(address)
     from distributed import Client, Security
 
-    with _silenced():
+    with silenced():
         try:
-            security = Security()  # from Dask's own configuration
+            security = security or Security()  # which is Dask's own configuration
             if address.startswith("tls:") and not _has_certificates(security):
                 # a client that finds this out by itself hangs when the process ends
                 raise UsageError(
@@ -220,9 +261,12 @@ def _unreachable(address: str, reason: str) -> RunError:
 
 
 @contextmanager
-def _silenced() -> Iterator[None]:
-    """Keep Dask's client from logging tracebacks of what is reported as an error anyway."""
-    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client")]
+def silenced() -> Iterator[None]:
+    """Keep Dask from logging what it does, and tracebacks of what becomes an error anyway."""
+    import distributed
+
+    known = [name for name in logging.root.manager.loggerDict if name.startswith("distributed.")]
+    loggers = [logging.getLogger(name) for name in (distributed.__name__, *known)]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         if not logging.getLogger("runtime").isEnabledFor(logging.DEBUG):

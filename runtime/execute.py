@@ -1,4 +1,4 @@
-"""Run one function over many partitions, on threads, processes or a cluster alike.
+"""Run one function over many partitions, on threads, processes, a cluster or a batch system alike.
 
 On a cluster Dask carries opaque tasks, one a partition, and never sees an array. The graph is a
 plain dictionary, the oldest of Dask's interfaces and one that its clusters take in every release.
@@ -54,7 +54,7 @@ def run_tasks(
     tasks
         What to apply it to, usually descriptions of partitions.
     scheduler
-        Where to run. Processes and clusters need everything to be picklable.
+        Where to run. All but threads need everything to be picklable.
     progress
         Called in this process with the number of tasks that have just finished.
     tally
@@ -181,7 +181,7 @@ def _open(outcome: Outcome[R], tally: Tally | None) -> R:
 
 def _is_trivial(tasks: Sequence[Any], scheduler: Scheduler) -> bool:
     """Tell whether threads or processes could do nothing that a call does not."""
-    return len(tasks) == 1 and scheduler.kind != "cluster"
+    return len(tasks) == 1 and scheduler.kind in ("threads", "processes")
 
 
 def _run_here(function: Callable[[T], R], task: T, progress: Callable[[int], None] | None) -> R:
@@ -247,13 +247,17 @@ def _compute(
 
         return run_on_cluster(work, scheduler)
     workers = min(scheduler.workers, len(tasks))
+    if scheduler.kind == "threads":
+        from runtime.threads import run_in_threads
+
+        return run_in_threads(work, workers)
     if scheduler.kind == "processes":
         from runtime.processes import run_in_processes
 
         return run_in_processes(work, workers)
-    from runtime.threads import run_in_threads
+    from runtime.batch import run_in_jobs
 
-    return run_in_threads(work, workers)
+    return run_in_jobs(work, scheduler, workers)
 
 
 def _ignore(_: int) -> None:

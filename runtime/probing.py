@@ -57,6 +57,7 @@ def probe_files(
         If a file cannot be read and is not to be left out.
     """
     listed = list(dict.fromkeys(url for found in urls.values() for url in found))
+    scheduler = scheduler.at_once
     if scheduler.kind == "processes" and len(listed) < FEW:
         scheduler = Scheduler(workers=scheduler.workers)
     outcomes: list[Outcome] = []

@@ -1,16 +1,25 @@
-"""Where work runs: threads, processes, or a Dask cluster that is already there."""
+"""Where work runs: threads, processes, a Dask cluster that is already there, or a batch system."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
-from dataclasses import dataclass, field
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 from urllib.parse import urlsplit
 
 from schemas.errors import UsageError, nearest
 
-ANNOUNCED = ("htcondor", "slurm")
-"""Batch systems that are to come; until then their users start a cluster themselves."""
+BATCH_SYSTEMS: Mapping[Literal["htcondor", "slurm"], str] = {
+    "htcondor": "condor_submit",
+    "slurm": "sbatch",
+}
+"""Batch systems whose jobs can be workers, and the command that submits a job to each."""
+
+BATCH_WORKERS = 20
+"""Workers on a batch system unless a number is given: as many as anyone may have."""
 
 
 def usable_cpus() -> int:
@@ -33,19 +42,28 @@ class Scheduler:
     Attributes
     ----------
     kind
-        ``threads`` of this process, new ``processes`` on this machine, or a running ``cluster``.
+        ``threads`` of this process, new ``processes`` on this machine, a running ``cluster``, or
+        jobs of ``htcondor`` or ``slurm``.
     address
         ``tcp://host:port`` or ``tls://host:port`` of a cluster's scheduler; empty otherwise.
     workers
         How many tasks run at a time. A cluster has the workers it has and takes no notice.
     patience
-        Seconds to wait for a worker while a cluster has none: a lost one may be replaced.
+        Seconds to wait for a worker while a cluster has none: a lost one may be replaced. Jobs of
+        a batch system are waited for as long as it has them.
     """
 
-    kind: Literal["threads", "processes", "cluster"] = "threads"
+    kind: Literal["threads", "processes", "cluster", "htcondor", "slurm"] = "threads"
     address: str = ""
     workers: int = field(default_factory=usable_cpus)
     patience: float = 60.0
+
+    @property
+    def at_once(self) -> Scheduler:
+        """Where work goes that is over before a job of a batch system would start."""
+        if self.kind in BATCH_SYSTEMS:
+            return replace(self, kind="threads", workers=usable_cpus())
+        return self
 
 
 def parse_scheduler(text: str, workers: int | None = None) -> Scheduler:
@@ -54,9 +72,10 @@ def parse_scheduler(text: str, workers: int | None = None) -> Scheduler:
     Parameters
     ----------
     text
-        ``threads``, ``processes``, or the address of a running cluster's scheduler.
+        ``threads``, ``processes``, a batch system, or the address of a running cluster's scheduler.
     workers
-        How many tasks run at a time; None for one on each usable processor.
+        How many tasks run at a time; None for one on each usable processor, `BATCH_WORKERS` on a
+        batch system.
 
     Returns
     -------
@@ -66,7 +85,8 @@ def parse_scheduler(text: str, workers: int | None = None) -> Scheduler:
     Raises
     ------
     UsageError
-        For anything else, with the nearest thing that would have been understood.
+        For anything else, with the nearest thing that would have been understood; for a batch
+        system to which nothing can be submitted from here.
 
     Examples
     --------
@@ -89,12 +109,25 @@ def parse_scheduler(text: str, workers: int | None = None) -> Scheduler:
         return Scheduler(kind="threads", workers=count)
     if text == "processes":
         return Scheduler(kind="processes", workers=count)
-    if text in ANNOUNCED:
-        raise UsageError(
-            f"--scheduler {text} is not available yet: start a Dask cluster there (dask-jobqueue "
-            "does it) and give its address, as in --scheduler tcp://host:8786"
-        )
+    for system, submit in BATCH_SYSTEMS.items():
+        if text == system:
+            _require_submission(system, submit)
+            return Scheduler(kind=system, workers=workers or BATCH_WORKERS)
     raise UsageError(_misunderstood(text))
+
+
+def _require_submission(system: str, submit: str) -> None:
+    """Require what it takes to submit jobs."""
+    for module, package in (("dask_jobqueue", "dask-jobqueue"), ("cryptography", "cryptography")):
+        if importlib.util.find_spec(module) is None:
+            raise UsageError(
+                f"--scheduler {system} needs the package {package}: pip install 'l1skim[batch]'"
+            )
+    if shutil.which(submit) is None:
+        raise UsageError(
+            f"--scheduler {system}: there is no command {submit} here; run this where jobs are "
+            "submitted, or give the address of a Dask cluster, as in --scheduler tcp://host:8786"
+        )
 
 
 def _checked_address(text: str) -> str:
@@ -118,5 +151,5 @@ def _misunderstood(text: str) -> str:
     host, _, port = text.rpartition(":")
     if host and port.isdigit():
         return f"unknown --scheduler {text!r}; did you mean 'tcp://{text}'?"
-    known = ["threads", "processes", "tcp://host:port", *ANNOUNCED]
+    known = ["threads", "processes", "tcp://host:port", *BATCH_SYSTEMS]
     return f"unknown --scheduler {text!r}; {nearest(text, known)}"

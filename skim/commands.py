@@ -84,10 +84,11 @@ def inspect(file: str, as_schema: bool) -> None:
 @click.option("--events", type=click.IntRange(min=1),
               help="Take the first events of each sample only.")  # fmt: skip
 @click.option("--scheduler", default="threads", show_default=True,
-              help="threads, processes (faster for a long skim), or tcp://host:port of a "
-              "Dask cluster.")  # fmt: skip
+              help="threads, processes (faster for a long skim), htcondor or slurm (as jobs), or "
+              "tcp://host:port of a Dask cluster.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(min=1),
-              help="How many partitions at a time; default: one per processor.")  # fmt: skip
+              help="How many partitions at a time; default: one per processor, or 20 as jobs."
+              )  # fmt: skip
 @click.option("--on-error", type=click.Choice(["fail", "skip"]), default="fail", show_default=True,
               help="Whether a file that cannot be read ends the run, or is left out and listed, to "
               "be tried again by the next run.")  # fmt: skip
@@ -210,9 +211,11 @@ def info(dataset: str, as_json: bool) -> None:
               show_default=True, metavar="F",
               help="Read this share of the partitions of each sample only.")  # fmt: skip
 @click.option("--scheduler", default="threads", show_default=True,
-              help="threads, processes, or tcp://host:port of a Dask cluster.")  # fmt: skip
+              help="threads, processes, htcondor or slurm (as jobs), or tcp://host:port of a Dask "
+              "cluster.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(min=1),
-              help="How many partitions at a time; default: one per processor.")  # fmt: skip
+              help="How many partitions at a time; default: one per processor, or 20 as jobs."
+              )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 def verify(
     dataset: str,

@@ -90,7 +90,7 @@ def predict(
     }
     flat = [task for tasks in probes.values() for task in tasks]
     with watch("reading a little of the samples", len(flat)) as advance:
-        encoded = iter(run_tasks(encode_some, flat, scheduler=scheduler, progress=advance))
+        encoded = iter(run_tasks(encode_some, flat, scheduler=scheduler.at_once, progress=advance))
     predicted = {}
     for name, tasks in probes.items():
         left = [t.stop - t.start for t in job.tasks if t.sample == name]

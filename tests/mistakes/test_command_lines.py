@@ -68,7 +68,7 @@ SCHEDULERS = {
     "without protocol": ("login7:8786", "did you mean 'tcp://login7:8786'?"),
     "without port": ("tcp://login7", "expected tcp://host:port for --scheduler"),
     "another protocol": ("http://login7:80", "cannot reach a cluster by http://"),
-    "to come": ("slurm", "--scheduler slurm is not available yet"),
+    "misspelt batch system": ("slrum", "did you mean 'slurm'?"),
     "workers of a cluster": ("tcp://login7:8786 --workers 2", "which has the workers it has"),
 }
 

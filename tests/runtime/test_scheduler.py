@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
-from runtime.scheduler import Scheduler, parse_scheduler, usable_cpus
+from runtime.scheduler import BATCH_WORKERS, Scheduler, parse_scheduler, usable_cpus
 from schemas.errors import UsageError
 
 
@@ -54,8 +55,7 @@ def test_an_address_is_a_running_cluster(text: str, address: str) -> None:
         ("tcp://login7:port", None, r"expected tcp://host:port"),
         ("tcp://login7:87860", None, r"expected tcp://host:port"),
         ("http://login7:8787", None, "cannot reach a cluster by http://"),
-        ("htcondor", None, "not available yet.*tcp://"),
-        ("slurm", 4, "not available yet.*tcp://"),
+        ("condor", None, "did you mean 'htcondor'?"),
         ("tcp://login7:8786", 4, "--workers has no effect"),
         ("threads", 0, "at least 1, not 0"),
     ],
@@ -63,3 +63,21 @@ def test_an_address_is_a_running_cluster(text: str, address: str) -> None:
 def test_what_cannot_be_followed_is_explained(text: str, workers: int | None, message: str) -> None:
     with pytest.raises(UsageError, match=message.replace("?", r"\?")):
         parse_scheduler(text, workers)
+
+
+@pytest.mark.parametrize(("kind", "command"), [("htcondor", "condor_submit"), ("slurm", "sbatch")])
+def test_batch_systems_need_the_command_that_submits(
+    kind: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UsageError, match=f"no command {command} here.*tcp://"):
+        parse_scheduler(kind)
+    (tmp_path / command).touch(mode=0o755)
+    assert parse_scheduler(kind).workers == BATCH_WORKERS
+    assert parse_scheduler(kind, 7).workers == 7
+
+
+def test_work_that_is_over_at_once_is_done_on_threads_of_this_machine() -> None:
+    assert Scheduler(kind="slurm", workers=70).at_once == Scheduler()
+    here = Scheduler(kind="processes", workers=3)
+    assert here.at_once is here
