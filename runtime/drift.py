@@ -163,6 +163,7 @@ def make_input(ntuple: Ntuple, layout: Layout, inputs: Sequence[Pair], drift: Dr
         counters={name: place for name, place in own.counters.items() if name in owners},
         fills=fills,
         baskets=ntuple.baskets,
+        uuid=ntuple.uuid,
     )
 
 

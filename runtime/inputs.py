@@ -166,7 +166,7 @@ class Opened(Struct, frozen=True):
             if key not in alike:
                 wanted = (plan or self.plan).inputs
                 alike[key] = make_input(ntuple, self.layout, wanted, self.drift)
-            inputs[url] = replace(alike[key], url=url, baskets=ntuple.baskets)
+            inputs[url] = replace(alike[key], url=url, uuid=ntuple.uuid, baskets=ntuple.baskets)
         return inputs
 
 

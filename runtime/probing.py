@@ -19,6 +19,7 @@ from schemas.number_branches import Kind
 from schemas.probe import Ntuple, probe
 from schemas.recipe import make_plan
 from schemas.skim_config import SkimConfig
+from schemas.storage import is_url
 
 T = TypeVar("T")
 
@@ -34,6 +35,9 @@ FEW = 100
 
 To open one takes 6 ms of processor time, to start processes up to 300 ms.
 """
+
+REMOTE = 16
+"""Files on servers that threads open at a time: they do little but wait for answers."""
 
 
 def probe_files(
@@ -60,6 +64,8 @@ def probe_files(
     scheduler = scheduler.at_once
     if scheduler.kind == "processes" and len(listed) < FEW:
         scheduler = Scheduler(workers=scheduler.workers)
+    if scheduler.kind == "threads" and any(is_url(url) for url in listed):
+        scheduler = Scheduler(workers=max(scheduler.workers, REMOTE))
     outcomes: list[Outcome] = []
     attempt = _Attempt(form, on_error)
     with watch("opening files", len(listed)) as advance:

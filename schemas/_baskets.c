@@ -71,18 +71,18 @@ static int64_t open_one(const uint8_t *chunk, int64_t size, unsigned item, int j
 
 PyObject *open_baskets(PyObject *module, PyObject *arguments)
 {
-    Py_buffer seeks, sizes, edges, frames, baskets;
-    Py_buffer *all[] = {&seeks, &sizes, &edges, &frames, &baskets};
+    Py_buffer content, seeks, sizes, edges, frames, baskets;
+    Py_buffer *all[] = {&content, &seeks, &sizes, &edges, &frames, &baskets};
     int file, jagged;
     unsigned item;
-    if (!PyArg_ParseTuple(arguments, "iy*y*y*Ipw*w*", &file, &seeks, &sizes, &edges, &item,
-                          &jagged, &frames, &baskets))
+    if (!PyArg_ParseTuple(arguments, "iy*y*y*y*Ipw*w*", &file, &content, &seeks, &sizes, &edges,
+                          &item, &jagged, &frames, &baskets))
         return NULL;
     size_t number = items(&seeks, 8);
     if (!item || !aligned(&seeks, 8) || !aligned(&sizes, 8) || !aligned(&edges, 8) ||
         !aligned(&baskets, 8) || items(&sizes, 8) != number || items(&edges, 8) != number + 1 ||
         (size_t)baskets.len != number * sizeof(Basket))
-        return finish(UNLIKE, all, 5);
+        return finish(UNLIKE, all, 6);
     int64_t packed = -1, length = 0;
 #ifndef _WIN32
     const int64_t *seek = seeks.buf, *size = sizes.buf, *edge = edges.buf;
@@ -92,23 +92,28 @@ PyObject *open_baskets(PyObject *module, PyObject *arguments)
         most = size[index] > most ? size[index] : most;
         room = size[index] < 0 || size[index] > room ? -1 : room - size[index];
     }
+    if (file < 0 && content.len < frames.len - room)
+        room = -1;
     PyThreadState *state = PyEval_SaveThread();
     uint8_t *chunk = room < 0 ? NULL : malloc(most + 1);
+    int64_t at = 0;
     packed = chunk && number ? 0 : -1;
     for (size_t index = 0; index < number && packed >= 0; index++) {
         int64_t own = 0, one = -1;
         uint64_t entries = (uint64_t)edge[index + 1] - (uint64_t)edge[index];
         basket[index] = (Basket){.start = length, .entries = (int64_t)entries};
-        if (pread(file, chunk, size[index], seek[index]) == size[index])
-            one = open_one(chunk, size[index], item, jagged, basket + index, &own,
+        const uint8_t *bytes = file < 0 ? (const uint8_t *)content.buf + at : chunk;
+        if (file < 0 || pread(file, chunk, size[index], seek[index]) == size[index])
+            one = open_one(bytes, size[index], item, jagged, basket + index, &own,
                            (uint8_t *)frames.buf + packed);
         packed = one < 0 ? -1 : packed + one;
         length += own;
+        at += size[index];
     }
     free(chunk);
     PyEval_RestoreThread(state);
 #endif
-    PyObject *none = finish(NULL, all, 5);
+    PyObject *none = finish(NULL, all, 6);
     if (packed < 0)
         return none;
     Py_DECREF(none);

@@ -14,8 +14,8 @@ def count_codes(
 ) -> None: ...
 def join_bytes(split: Buffer, size: int, found: Buffer, /) -> None: ...
 def open_baskets(
-    file: int, seeks: Buffer, sizes: Buffer, entries: Buffer, item: int, jagged: bool,
-    frames: Buffer, baskets: Buffer, /,
+    file: int, content: Buffer, seeks: Buffer, sizes: Buffer, entries: Buffer, item: int,
+    jagged: bool, frames: Buffer, baskets: Buffer, /,
 ) -> tuple[int, int] | None: ...  # fmt: skip
 def join_baskets(
     content: Buffer, baskets: Buffer, item: int, values: Buffer, offsets: Buffer, /

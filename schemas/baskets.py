@@ -39,6 +39,7 @@ from schemas import loops
 from schemas.compression import ZSTD, decompress, inflate
 from schemas.events import Array, Ragged, Values
 from schemas.number_branches import NumberBranch
+from schemas.remote_file import RemoteFile
 from schemas.tally import count
 
 _KEY = struct.Struct(">ihiIhh")  # bytes, version, length of the object, time, length of key, cycle
@@ -68,7 +69,7 @@ def read_numbers(
     start, stop
         First and one-past-last entry.
     source
-        Of uproot's file, if it is a remote one.
+        As in `read_chunks`.
 
     Returns
     -------
@@ -112,14 +113,19 @@ def read_chunks(
     places
         First byte and number of bytes of each.
     source
-        Of uproot's file, if it is a remote one.
+        Of a file that is not local: the file itself, or uproot's source of it.
     """
     if source is None:
         with open(url, "rb") as file:
             yield from _read_local(file.fileno(), places)
         return
+    ranges = [(seek, seek + size) for seek, size in places]
+    if isinstance(source, RemoteFile):
+        for part in source.request(ranges):
+            yield memoryview(part.result())
+        return
     arrived: queue.Queue[Any] = queue.Queue()
-    for chunk in source.chunks([(seek, seek + size) for seek, size in places], arrived):
+    for chunk in source.chunks(ranges, arrived):
         yield memoryview(chunk.raw_data)
 
 
@@ -180,7 +186,9 @@ def _open(url: str, wanted: Sequence[_Wanted], source: Any) -> Iterator[_Opened]
     if source is not None:
         chunks = read_chunks(url, [place for own in wanted for place in own.places()], source)
         for own in wanted:
-            yield _open_any(own, itertools.islice(chunks, len(own.sizes)))
+            held = list(itertools.islice(chunks, len(own.sizes)))
+            usual = _open_usual(own, content=b"".join(held))
+            yield usual or _open_any(own, held)
         return
     with open(url, "rb") as file:
         number = file.fileno()
@@ -189,11 +197,20 @@ def _open(url: str, wanted: Sequence[_Wanted], source: Any) -> Iterator[_Opened]
             yield usual or _open_any(own, _read_local(number, own.places()))
 
 
-def _open_usual(own: _Wanted, file: int) -> _Opened | None:
-    """Read baskets that are compressed by zstd, all of a branch at once.
+def _open_usual(own: _Wanted, file: int = -1, content: bytes = b"") -> _Opened | None:
+    """Open baskets that are compressed by zstd, all of a branch at once.
 
     Frames of zstd that follow each other are one stream: to decompress it takes 7 % less than one
     after another, and Python's lock is given away once and not twenty times.
+
+    Parameters
+    ----------
+    own
+        The baskets.
+    file
+        From which they are read; or else
+    content
+        Their bytes, one after another.
 
     Returns
     -------
@@ -203,12 +220,13 @@ def _open_usual(own: _Wanted, file: int) -> _Opened | None:
     compiled = loops.compiled()
     total = int(own.sizes.sum())
     # no memory for what is not there: a damaged tree may say anything
-    if compiled is None or not 0 <= total <= os.fstat(file).st_size:
+    there = len(content) if file < 0 else os.fstat(file).st_size
+    if compiled is None or not 0 <= total <= there:
         return None
     table, frames = np.empty((len(own.sizes), 4), np.int64), np.empty(total, np.uint8)
     dtype, jagged = own.branch.dtype, own.branch.jagged
     found = compiled.open_baskets(
-        file, own.seeks, own.sizes, own.entries, dtype.itemsize, jagged, frames, table
+        file, content, own.seeks, own.sizes, own.entries, dtype.itemsize, jagged, frames, table
     )
     if found is None:
         return None

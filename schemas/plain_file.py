@@ -1,8 +1,8 @@
-"""Local ROOT files without uproot: the list of contents, and the bytes of an object.
+"""ROOT files without uproot: the list of contents, and the bytes of an object.
 
 What is here serves to find plain trees, see `schemas.plain_tree`: importing uproot takes 0.2 s of
 processor time. Whatever is unusual, damaged or not expected raises `NotPlainError`, and uproot has
-the last word on the file then.
+the last word on the file then. Files are local, or on an XRootD server.
 
 ::
 
@@ -25,6 +25,8 @@ from uuid import UUID
 from msgspec import Struct
 
 from schemas.compression import inflate
+from schemas.errors import L1SkimError
+from schemas.xrootd import is_xrootd
 
 # magic, version, begin, end, free: seek, bytes and number, bytes of the name, size of pointers,
 # compression, streamers: seek and bytes, UUID: version and value
@@ -43,6 +45,9 @@ _LARGE = 1000  # is added to the version of what has wide pointers
 _COUNT = struct.Struct(">i")
 _LENGTH = struct.Struct(">I")
 _LONG_TEXT = 255  # a length that does not fit into a byte
+
+BEGIN = 1024
+"""Bytes of a file on a server that are read at once from its beginning: header and folder."""
 
 
 class NotPlainError(ValueError):
@@ -105,8 +110,6 @@ class PlainFile(Struct, frozen=True):
 
     Attributes
     ----------
-    url
-        Path.
     uuid
         Of the file.
     size
@@ -115,19 +118,20 @@ class PlainFile(Struct, frozen=True):
         Class of each object, by name.
     keys
         Where these are.
+    file
+        The file itself, open for reading.
     """
 
-    url: str
     uuid: str
     size: int
     classes: Mapping[str, str]
     keys: Mapping[str, Key]
+    file: Any
 
     def read(self, name: str) -> bytes:
         """Return the bytes of an object, decompressed."""
         key = self.keys[name]
-        with open(self.url, "rb") as file:
-            data = _read(file.fileno(), key.seek, key.size)[key.key :]
+        data = _read(self.file, key.seek, key.size)[key.key :]
         return data if len(data) == key.length else bytes(inflate(memoryview(data), key.length))
 
 
@@ -136,34 +140,59 @@ def plain() -> Iterator[None]:
     """Turn what unusual or damaged bytes lead to into one error."""
     try:
         yield
+    except L1SkimError:
+        raise  # a server does not answer, or its client is not there
     except (ValueError, LookupError, struct.error, OSError) as error:
         raise NotPlainError(str(error)) from error
 
 
-def open_plain(url: str) -> PlainFile:
-    """Read the list of contents of a local file.
+@contextmanager
+def open_plain(url: str) -> Iterator[PlainFile]:
+    """Open a file and read its list of contents.
 
     Raises
     ------
     NotPlainError
         If it has folders, or anything is not as usual.
+    RemoteError
+        If its server does not answer, however often it is asked.
     """
-    if not Path(url).is_file():  # a pipe would be waited for
+    with plain():
+        opened = _open(url)
+    with opened:
+        with plain():
+            found = _read_contents(opened)
+        yield found
+
+
+def _open(url: str) -> Any:
+    if is_xrootd(url):
+        from schemas.remote import RangeReader
+
+        return RangeReader(url, BEGIN)
+    if not Path(url).is_file():  # a pipe would be waited for; nor is another URL one
         raise NotPlainError("not a file")
-    with plain(), open(url, "rb") as file:
-        return _open(url, file.fileno())
+    return open(url, "rb", buffering=0)
 
 
-def _open(url: str, file: int) -> PlainFile:
-    begin = os.pread(file, _HEADER_LARGE.size, 0)
+def file_uuid(begin: bytes) -> str:
+    """Return the UUID of a file with this beginning."""
+    return str(UUID(bytes=_header(begin)[-1]))
+
+
+def _header(begin: bytes) -> tuple[Any, ...]:
     header = _HEADER.unpack_from(begin)
-    if header[1] >= _LARGE_FILE:
-        header = _HEADER_LARGE.unpack_from(begin)
-    size = os.fstat(file).st_size
+    return _HEADER_LARGE.unpack_from(begin) if header[1] >= _LARGE_FILE else header
+
+
+def _read_contents(file: Any) -> PlainFile:
+    size = file.seek(0, os.SEEK_END)
+    begin = _read(file, 0, min(size, _HEADER_LARGE.size))
+    header = _header(begin)
     if header[0] != b"root" or header[3] > size:
         raise NotPlainError("no ROOT file, or cut off")
     where = header[2] + header[7]
-    about = os.pread(file, _FOLDER_LARGE.size, where)
+    about = _read(file, where, min(size - where, _FOLDER_LARGE.size))
     folder = _FOLDER.unpack_from(about)
     if folder[0] > _LARGE:
         folder = _FOLDER_LARGE.unpack_from(about)
@@ -178,7 +207,7 @@ def _open(url: str, file: int) -> PlainFile:
             raise NotPlainError("a folder, or objects of several classes by one name")
         if name not in keys or key.cycle > keys[name].cycle:  # the newest one counts
             classes[name], keys[name] = kind, key
-    return PlainFile(url, str(UUID(bytes=header[-1])), size, classes, keys)
+    return PlainFile(file_uuid(begin), size, classes, keys, file)
 
 
 def _take_key(cursor: Cursor) -> tuple[Key, str, str]:
@@ -193,8 +222,11 @@ def _take_key(cursor: Cursor) -> tuple[Key, str, str]:
     return Key(seek, size, length, own, cycle), kind, name
 
 
-def _read(file: int, seek: int, size: int) -> bytes:
-    data = os.pread(file, size, seek)
+def _read(file: Any, seek: int, size: int) -> bytes:
+    if seek < 0 or size < 0:
+        raise NotPlainError("a place that is none")
+    file.seek(seek)
+    data = bytes(file.read(size))
     if len(data) != size:
         raise NotPlainError("the file ends too early")
     return data

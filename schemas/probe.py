@@ -90,7 +90,7 @@ def probe(url: str, form: NtupleFormat, wanted: Collection[Pair] | None = None) 
         If the file cannot be read, has none of the trees that the format names or no entries in
         them, or if the trees have different numbers of entries.
     """
-    opened = None if is_url(url) else _open_plain(url, form)
+    opened = _open_plain(url, form)
     if opened is not None:
         file, plain = opened
         return _describe(url, file.uuid, file.size, plain, form, wanted)
@@ -108,11 +108,14 @@ Trees = dict[str, tuple[TreeFormat, Description]]
 
 
 def _open_plain(url: str, form: NtupleFormat) -> tuple[PlainFile, Trees] | None:
-    """Open a local file and its trees without uproot; None if something in it is not plain."""
+    """Describe a file and its trees without uproot; None if something in it is not plain."""
     try:
-        file = open_plain(url)
-        found = _find_trees(form, file.classes, url)
-        return file, {name: (rules, open_plain_tree(file, name)) for name, rules in found.items()}
+        with open_plain(url) as file:
+            found = _find_trees(form, file.classes, url)
+            trees: Trees = {
+                name: (rules, open_plain_tree(file, name)) for name, rules in found.items()
+            }
+        return file, trees
     except NotPlainError:
         return None
 

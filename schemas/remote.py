@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import queue
 
 TAIL = 64 * 1024
-"""Bytes from the end of a Parquet file that are read at once: the footer is in them, mostly."""
+"""Bytes from the end of a file that are read at once: footer or list of contents, mostly."""
 
 MAX_MERGED = 32 * 1024 * 1024
 """Bytes up to which Arrow reads neighbouring columns in one go (`CacheOptions`)."""
@@ -54,7 +54,7 @@ def _source_class() -> type:
         def __init__(self, file_path: str, **_: object) -> None:
             super().__init__()
             self._file_path = file_path
-            self._file = _open(file_path)
+            self._file = open_remote(file_path)
             self._num_bytes = self._file.size
 
         def __enter__(self) -> RemoteSource:
@@ -92,8 +92,14 @@ def _source_class() -> type:
     return RemoteSource
 
 
-def _open(url: str) -> RemoteFile:
-    """Open a ROOT file, or say what its server says."""
+def open_remote(url: str) -> RemoteFile:
+    """Open a ROOT file.
+
+    Raises
+    ------
+    InputError
+        With what its server says.
+    """
     try:
         return RemoteFile(url)
     except L1SkimError:
@@ -116,15 +122,19 @@ class RangeReader(io.RawIOBase):
     ----------
     url
         Of the file.
+    begin
+        Bytes of its beginning that will be needed, besides those of its end.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, begin: int = 0) -> None:
         super().__init__()
         self._file = RemoteFile(url)
         self._position = 0
         self._starts: list[int] = []
         self._held: list[Any] = []
-        self.prefetch([(max(0, self._file.size - TAIL), self._file.size)])
+        size = self._file.size
+        ends = [(0, min(begin, size)), (max(0, size - TAIL), size)]
+        self.prefetch([where for where in ends if where[0] < where[1]])
 
     @property
     def requests(self) -> int:

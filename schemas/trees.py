@@ -15,9 +15,12 @@ from schemas.event_schema import EventSchema
 from schemas.events import Events, Objects, Ragged, Values
 from schemas.grouping import Pair, Place, by_tree
 from schemas.number_branches import Baskets, NumberBranch
+from schemas.plain_file import BEGIN, file_uuid
+from schemas.remote import open_remote
 from schemas.root_files import open_file, reading
 from schemas.storage import is_url
 from schemas.tally import step
+from schemas.xrootd import is_xrootd
 
 
 class Input(Struct, frozen=True, eq=False):
@@ -37,6 +40,8 @@ class Input(Struct, frozen=True, eq=False):
         Value of each field that the file lacks.
     baskets
         Where they are, of as many of the branches as possible.
+    uuid
+        Of the file in which they are; one on a server may have become another.
     """
 
     url: str
@@ -45,6 +50,7 @@ class Input(Struct, frozen=True, eq=False):
     counters: Mapping[str, Place] = {}
     fills: Mapping[Pair, float] = {}
     baskets: Baskets = field(default_factory=lambda: Baskets.of({}))
+    uuid: str = ""
 
 
 def read_entries(source: Input, start: int, stop: int) -> Events:
@@ -59,9 +65,10 @@ def read_entries(source: Input, start: int, stop: int) -> Events:
     places = sorted({*source.branches.values(), *source.counters.values()})
     with step("read"):
         known = source.baskets.branches()
-        if not is_url(source.url) and all(place in known for place in places):
+        reads_bytes = not is_url(source.url) or is_xrootd(source.url)
+        if reads_bytes and all(place in known for place in places):
             branches = {place: known[place] for place in places}
-            values = _read_baskets(source.url, branches, start, stop)
+            values = _read_baskets(source, branches, start, stop)
         else:
             values = _read_trees(source, places, start, stop)
     with step("assemble"):
@@ -69,18 +76,33 @@ def read_entries(source: Input, start: int, stop: int) -> Events:
 
 
 def _read_baskets(
-    url: str, branches: Mapping[Place, NumberBranch], start: int, stop: int
+    source: Input, branches: Mapping[Place, NumberBranch], start: int, stop: int
 ) -> dict[Place, Values]:
     """Read baskets that are known already, without opening the tree, which takes 60 ms."""
     try:
-        with reading(url, "a branch cannot be read"):
-            values = read_numbers(url, list(branches.values()), start, stop)
-            return dict(zip(branches, values, strict=True))
+        with reading(source.url, "a branch cannot be read"):
+            return _read_numbers(source, branches, start, stop)
+    except RemoteError:
+        raise
     except InputError:
         for place, branch in branches.items():  # finds the damaged one
-            with reading(url, _what(place, start, stop)):
-                read_numbers(url, [branch], start, stop)
+            with reading(source.url, _what(place, start, stop)):
+                _read_numbers(source, {place: branch}, start, stop)
         raise
+
+
+def _read_numbers(
+    source: Input, branches: Mapping[Place, NumberBranch], start: int, stop: int
+) -> dict[Place, Values]:
+    url, listed = source.url, list(branches.values())
+    if not is_url(url):
+        values = read_numbers(url, listed, start, stop)
+    else:
+        with open_remote(url) as file:
+            if file_uuid(bytes(file.read(0, BEGIN))) != source.uuid:
+                raise InputError(f"{url}: is not the file that it was when the run began")
+            values = read_numbers(url, listed, start, stop, file)
+    return dict(zip(branches, values, strict=True))
 
 
 def _read_trees(

@@ -11,8 +11,12 @@ import awkward as ak
 import pytest
 
 from schemas import open_dataset
-from schemas.errors import DatasetError, RemoteError, UsageError
+from schemas.errors import DatasetError, InputError, RemoteError, UsageError
+from schemas.ntuple import load_format
+from schemas.plain_file import open_plain
+from schemas.probe import probe
 from schemas.remote import RangeReader, prefetch_columns
+from schemas.trees import Input, read_entries
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -49,6 +53,45 @@ def test_remote_ntuples_give_the_same_dataset(
     assert done.exit_code == 0, done.output
     assert contents(output) == contents(dataset)
     assert samples(output) == samples(dataset)
+
+
+def test_plain_remote_ntuples_are_read_without_uproot(
+    shared_server: XRootD, everything: Path, dataset: Path, skim: Command, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    for module in ("schemas.probe", "schemas.trees"):
+        monkeypatch.delattr(f"{module}.open_file")
+    files = f"doubleele={shared_server.url('ntuples/*.root')}"
+    done = skim("run", everything, "-o", tmp_path / "dataset", "--files", files)
+    assert done.exit_code == 0, done.output
+    assert contents(tmp_path / "dataset") == contents(dataset)
+
+
+def test_a_remote_ntuple_is_described_by_three_requests(server: XRootD, shared: Path) -> None:
+    path = shared / "fastpuppi_doubleele_0.root"
+    server.put(path)
+    with open_plain(server.url(path.name)) as remote, open_plain(str(path)) as local:
+        assert remote.read("Events") == local.read("Events")
+        assert (remote.uuid, remote.size) == (local.uuid, local.size)
+        # opening it, its beginning and its end, its list of contents
+        assert remote.file.requests == 3
+
+
+def test_another_ntuple_in_the_place_of_one_is_not_read(
+    server: XRootD, ntuples: list[Path]
+) -> None:
+    server.put(ntuples[0])
+    url = server.url(ntuples[0].name)
+    ntuple = probe(url, load_format("fastpuppi", Path()))
+    layout = ntuple.layout
+    source = Input(
+        url, layout.branches, layout.schema, layout.counters,
+        baskets=ntuple.baskets, uuid=ntuple.uuid,
+    )  # fmt: skip
+    assert read_entries(source, 0, 10).size == 10
+    (server.data / ntuples[0].name).write_bytes(ntuples[1].read_bytes())
+    with pytest.raises(InputError, match="is not the file that it was when the run began"):
+        read_entries(source, 0, 10)
 
 
 def test_a_remote_output_holds_the_same_as_a_local_one(

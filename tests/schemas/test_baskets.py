@@ -112,18 +112,28 @@ def require_same(found: Values, offsets: list[int] | None, values: Array) -> Non
 
 
 def opened(path: Path, branch: NumberBranch) -> tuple[int, int] | None:
-    """Open all baskets of a branch at once."""
+    """Open all baskets of a branch at once: those of a file, which are the same as from memory."""
     seeks, sizes, entries = (
         np.ascontiguousarray(part, np.int64)
         for part in (branch.seeks, branch.sizes, branch.entries)
     )
-    frames, table = np.empty(sizes.sum(), np.uint8), np.empty((len(sizes), 4), np.int64)
-    with path.open("rb") as file:
-        found: tuple[int, int] | None = COMPILED.open_baskets(
-            file.fileno(), seeks, sizes, entries, branch.dtype.itemsize, branch.jagged,
+    whole = path.read_bytes()
+    places = zip(seeks.tolist(), sizes.tolist(), strict=True)
+    content = b"".join(whole[seek : seek + size] for seek, size in places)
+
+    def open_from(file: int, content: bytes) -> tuple[tuple[int, int] | None, bytes, Any]:
+        frames, table = np.zeros(sizes.sum(), np.uint8), np.zeros((len(sizes), 4), np.int64)
+        found = COMPILED.open_baskets(
+            file, content, seeks, sizes, entries, branch.dtype.itemsize, branch.jagged,
             frames, table,
         )  # fmt: skip
-    return found
+        return found, frames.tobytes(), table.tolist()
+
+    with path.open("rb") as file:
+        from_file = open_from(file.fileno(), b"")
+    assert open_from(-1, content) == from_file
+    assert open_from(-1, content[:-1])[0] is None
+    return from_file[0]
 
 
 @built

@@ -33,8 +33,8 @@ def write(path: Path, tree: str = "Events", **branches: Any) -> Path:
 
 def require_same(path: Path, name: str = "Events") -> None:
     """Compare all that is said of a tree with what uproot says."""
-    file = open_plain(str(path))
-    found = open_plain_tree(file, name)
+    with open_plain(str(path)) as file:
+        found = open_plain_tree(file, name)
     with open_file(str(path)) as (opened, classes):
         expected = open_tree(opened, name, classes[name])
         assert (file.uuid, file.size) == (str(opened.file.uuid), opened.file.source.num_bytes)
@@ -56,8 +56,8 @@ def require_same(path: Path, name: str = "Events") -> None:
 
 
 def refuse(path: Path) -> str:
-    with pytest.raises(NotPlainError) as error:
-        open_plain_tree(open_plain(str(path)), "Events")
+    with pytest.raises(NotPlainError) as error, open_plain(str(path)) as file:
+        open_plain_tree(file, "Events")
     return str(error.value)
 
 
@@ -121,11 +121,13 @@ def test_damage_is_left_to_uproot_or_changes_no_structure(tmp_path: Path) -> Non
     """No changed byte of what describes a tree leads to any other error."""
     path = write(tmp_path / "damaged.root", pt=LISTS)
     whole = path.read_bytes()
-    key = open_plain(str(path)).keys["Events"]
+    with open_plain(str(path)) as file:
+        key = file.keys["Events"]
     for position in range(key.seek, key.seek + key.size, 3):
         path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x41]) + whole[position + 1 :])
         try:
-            described = open_plain_tree(open_plain(str(path)), "Events")
+            with open_plain(str(path)) as file:
+                described = open_plain_tree(file, "Events")
         except NotPlainError:
             continue
         assert len(described.branches()) == 2
