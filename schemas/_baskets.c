@@ -33,10 +33,13 @@ static int64_t little24(const uint8_t *at)
  * of a compressed block. */
 enum { KEY = 18, ABOUT = 19, BLOCK = 9 };
 
+/* Bytes before the values of an entry, at most; the last four of them are the number of values. */
+enum { MOST_HEADER = 64, NUMBER = 4 };
+
 /* Take a basket apart and append its compressed frames to those of others. Return how many bytes
  * these have, and -1 if anything about the basket is unusual. */
 static int64_t open_one(const uint8_t *chunk, int64_t size, unsigned item, int jagged,
-                        Basket *basket, int64_t *length, uint8_t *frames)
+                        unsigned header, Basket *basket, int64_t *length, uint8_t *frames)
 {
     if (size < KEY || big32(chunk) != size)
         return -1;
@@ -46,11 +49,14 @@ static int64_t open_one(const uint8_t *chunk, int64_t size, unsigned item, int j
         return -1;
     const uint8_t *about = chunk + basket->key - ABOUT;
     basket->border = big32(about + 14) - basket->key;
-    if (big32(about + 10) != basket->entries || basket->border < 0 || basket->border % item)
+    if (big32(about + 10) != basket->entries || basket->entries < 0)
+        return -1;
+    int64_t values = basket->border - header * basket->entries;
+    if (basket->border < 0 || values < 0 || values % item)
         return -1;
     /* positions come after a length, and before one of no use */
     if (basket->border + (jagged ? 4 * (basket->entries + 1) : 0) > *length ||
-        (!jagged && basket->border / item != basket->entries) ||
+        (!jagged && values / item != basket->entries) ||
         size - basket->key == *length) /* is not compressed */
         return -1;
     int64_t packed = 0, unpacked = 0;
@@ -74,12 +80,12 @@ PyObject *open_baskets(PyObject *module, PyObject *arguments)
     Py_buffer content, seeks, sizes, edges, frames, baskets;
     Py_buffer *all[] = {&content, &seeks, &sizes, &edges, &frames, &baskets};
     int file, jagged;
-    unsigned item;
-    if (!PyArg_ParseTuple(arguments, "iy*y*y*y*Ipw*w*", &file, &content, &seeks, &sizes, &edges,
-                          &item, &jagged, &frames, &baskets))
+    unsigned item, header;
+    if (!PyArg_ParseTuple(arguments, "iy*y*y*y*IpIw*w*", &file, &content, &seeks, &sizes, &edges,
+                          &item, &jagged, &header, &frames, &baskets))
         return NULL;
     size_t number = items(&seeks, 8);
-    if (!item || !aligned(&seeks, 8) || !aligned(&sizes, 8) || !aligned(&edges, 8) ||
+    if (!item || header > MOST_HEADER || !aligned(&seeks, 8) || !aligned(&sizes, 8) || !aligned(&edges, 8) ||
         !aligned(&baskets, 8) || items(&sizes, 8) != number || items(&edges, 8) != number + 1 ||
         (size_t)baskets.len != number * sizeof(Basket))
         return finish(UNLIKE, all, 6);
@@ -104,7 +110,7 @@ PyObject *open_baskets(PyObject *module, PyObject *arguments)
         basket[index] = (Basket){.start = length, .entries = (int64_t)entries};
         const uint8_t *bytes = file < 0 ? (const uint8_t *)content.buf + at : chunk;
         if (file < 0 || pread(file, chunk, size[index], seek[index]) == size[index])
-            one = open_one(bytes, size[index], item, jagged, basket + index, &own,
+            one = open_one(bytes, size[index], item, jagged, header, basket + index, &own,
                            (uint8_t *)frames.buf + packed);
         packed = one < 0 ? -1 : packed + one;
         length += own;
@@ -150,6 +156,13 @@ static void swap(const char *from, size_t number, unsigned item, void *to)
         (item == 2 ? swap16 : item == 4 ? swap32 : swap64)(from, number, to);
 }
 
+static int64_t read_place(const char *from, const Basket *basket)
+{
+    uint32_t big;
+    memcpy(&big, from, 4);
+    return (int32_t)SWAP32(big) - basket->key;
+}
+
 /* Turn positions into offsets. Return 0 unless they begin at the key, rise by whole values, and end
  * before the border. */
 static int read_positions(const char *from, const Basket *basket, unsigned item, int64_t first,
@@ -158,14 +171,40 @@ static int read_positions(const char *from, const Basket *basket, unsigned item,
     unsigned logarithm = (item > 1) + (item > 2) + (item > 4);
     int64_t last = 0, wrong = 0;
     for (int64_t index = 0; index < basket->entries; index++) {
-        uint32_t big;
-        memcpy(&big, from + 4 * index, 4);
-        int64_t place = (int32_t)SWAP32(big) - basket->key;
+        int64_t place = read_place(from + 4 * index, basket);
         wrong |= (place & (item - 1)) | (place < last);
         offsets[index] = first + (place >> logarithm);
         last = place;
     }
     return !wrong && last <= basket->border && (!basket->entries || offsets[0] == first);
+}
+
+/* The same where each entry has a header, and the values after it are put together. Return 0 too if
+ * an entry has another number of values than its header says. */
+static int read_vectors(const char *from, const Basket *basket, unsigned item, unsigned header,
+                        int64_t first, int64_t *offsets, char *to)
+{
+    const char *positions = from + basket->border + 4;
+    int64_t place = basket->entries ? read_place(positions, basket) : 0;
+    if (place)
+        return 0;
+    for (int64_t index = 0; index < basket->entries; index++) {
+        int64_t next = index + 1 < basket->entries ? read_place(positions + 4 * (index + 1), basket)
+                                                   : basket->border;
+        int64_t bytes = next - place - header;
+        if (bytes < 0 || bytes % item || next > basket->border)
+            return 0;
+        const char *values = from + place + header;
+        int64_t number = bytes / item;
+        if (big32((const uint8_t *)values - NUMBER) != number)
+            return 0;
+        swap(values, number, item, to);
+        offsets[index] = first;
+        to += bytes;
+        first += number;
+        place = next;
+    }
+    return 1;
 }
 
 static const char *const CONTRADICTING =
@@ -175,10 +214,12 @@ PyObject *join_baskets(PyObject *module, PyObject *arguments)
 {
     Py_buffer content, baskets, values, offsets;
     Py_buffer *all[] = {&content, &baskets, &values, &offsets};
-    unsigned item;
-    if (!PyArg_ParseTuple(arguments, "y*y*Iw*w*", &content, &baskets, &item, &values, &offsets))
+    unsigned item, header;
+    if (!PyArg_ParseTuple(arguments, "y*y*IIw*w*", &content, &baskets, &item, &header, &values,
+                          &offsets))
         return NULL;
-    if (!item || item > 8 || item & (item - 1) || !aligned(&baskets, 8) ||
+    if (!item || item > 8 || item & (item - 1) || (header && header < NUMBER) ||
+        header > MOST_HEADER || (header && !offsets.len) || !aligned(&baskets, 8) ||
         baskets.len % sizeof(Basket) || !aligned(&values, item) || !aligned(&offsets, 8))
         return finish(UNLIKE, all, 4);
     const Basket *basket = baskets.buf, *end = basket + items(&baskets, sizeof(Basket));
@@ -189,27 +230,34 @@ PyObject *join_baskets(PyObject *module, PyObject *arguments)
     BEGIN_WORK(items(&values, item));
     for (; basket < end && !wrong; basket++) {
         if (basket->start < 0 || basket->start > content.len || basket->border < 0 ||
-            basket->border > content.len - basket->start || basket->border > room ||
-            basket->border % item) {
+            basket->border > content.len - basket->start || basket->entries < 0 ||
+            basket->entries > content.len) {
             wrong = UNLIKE;
             break;
         }
         const char *from = (const char *)content.buf + basket->start;
-        int64_t number = basket->border / item;
-        swap(from, number, item, to);
-        to += basket->border;
-        room -= basket->border;
+        int64_t bytes = basket->border - header * basket->entries;
+        if (bytes < 0 || bytes > room || bytes % item) {
+            wrong = UNLIKE;
+            break;
+        }
         if (offsets.len) {
             int64_t left = content.len - basket->start - basket->border - 4;
-            if (basket->entries < 0 || basket->entries > entries || left < 0 ||
-                left / 4 < basket->entries || basket->key < 0 || basket->key > INT16_MAX)
+            if (basket->entries > entries || left < 0 || left / 4 < basket->entries ||
+                basket->key < 0 || basket->key > INT16_MAX)
                 wrong = UNLIKE;
-            else if (!read_positions(from + basket->border + 4, basket, item, first, offset))
+            else if (header ? !read_vectors(from, basket, item, header, first, offset, to)
+                            : !read_positions(from + basket->border + 4, basket, item, first,
+                                              offset))
                 wrong = CONTRADICTING;
             offset += basket->entries;
             entries -= basket->entries;
         }
-        first += number;
+        if (!header)
+            swap(from, bytes / item, item, to);
+        to += bytes;
+        room -= bytes;
+        first += bytes / item;
     }
     END_WORK();
     return finish(wrong, all, 4);

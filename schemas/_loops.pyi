@@ -15,10 +15,10 @@ def count_codes(
 def join_bytes(split: Buffer, size: int, found: Buffer, /) -> None: ...
 def open_baskets(
     file: int, content: Buffer, seeks: Buffer, sizes: Buffer, entries: Buffer, item: int,
-    jagged: bool, frames: Buffer, baskets: Buffer, /,
+    jagged: bool, header: int, frames: Buffer, baskets: Buffer, /,
 ) -> tuple[int, int] | None: ...  # fmt: skip
 def join_baskets(
-    content: Buffer, baskets: Buffer, item: int, values: Buffer, offsets: Buffer, /
+    content: Buffer, baskets: Buffer, item: int, header: int, values: Buffer, offsets: Buffer, /
 ) -> None: ...
 def count_slots(values: Buffer, size: int, factor: int, logarithm: int, /) -> int: ...
 def encode_codes(

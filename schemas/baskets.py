@@ -2,8 +2,9 @@
 
 A basket of an L1T ntuple holds a few thousand numbers of 4 bytes: what uproot does for each one
 takes longer than decompressing it. So for branches of plain numbers, one value or any number of
-them per entry, the bytes are taken apart here; uproot finds the tree, says where its baskets are,
-and reads all other types. Of 53 branches of 24,776 events, 530 baskets of zstd (two cores):
+them per entry, as arrays or as ``std::vector``, the bytes are taken apart here; uproot finds the
+tree, says where its baskets are, and reads all other types. Of 53 branches of 24,776 events, 530
+baskets of zstd (two cores):
 
 ==========================  ==============
 processor time              ms
@@ -20,7 +21,7 @@ compression, or where no loops are compiled, Python takes one after another apar
 
     key                     fKeylen bytes, of which the last 19 are about the basket
     compressed blocks       9 bytes of header each, 17 with LZ4
-    uncompressed:  values   fLast - fKeylen bytes, big-endian
+    uncompressed:  values   fLast - fKeylen bytes, big-endian; of a vector after its header
                    offsets  of each entry, if they can have any number of values
 """
 
@@ -47,6 +48,8 @@ _BASKET = struct.Struct(">Hiiii")  # version, size of buffer, ... of an entry, e
 
 MODEST = 2**26
 """Bytes that baskets may always claim to have when they are decompressed."""
+
+CONTRADICTING = "the positions of entries in a basket contradict each other"
 
 LARGEST_RATIO = 1000
 """How many times larger than their frames they may be beyond that to be read at once.
@@ -224,10 +227,11 @@ def _open_usual(own: _Wanted, file: int = -1, content: bytes = b"") -> _Opened |
     if compiled is None or not 0 <= total <= there:
         return None
     table, frames = np.empty((len(own.sizes), 4), np.int64), np.empty(total, np.uint8)
-    dtype, jagged = own.branch.dtype, own.branch.jagged
+    branch = own.branch
     found = compiled.open_baskets(
-        file, content, own.seeks, own.sizes, own.entries, dtype.itemsize, jagged, frames, table
-    )
+        file, content, own.seeks, own.sizes, own.entries,
+        branch.dtype.itemsize, branch.jagged, branch.header, frames, table,
+    )  # fmt: skip
     if found is None:
         return None
     packed, length = found
@@ -263,8 +267,8 @@ def _parts(chunk: memoryview, branch: NumberBranch, entries: int) -> tuple[int, 
     least = border + 4 * (entries + 1) if branch.jagged else border
     if found != entries or not 0 <= border <= least <= length:
         raise ValueError(f"a basket has {found} entries where the tree says {entries}")
-    values, rest = divmod(border, branch.dtype.itemsize)
-    if rest:
+    values, rest = divmod(border - branch.header * entries, branch.dtype.itemsize)
+    if rest or values < 0:
         raise ValueError("a basket ends within a value")
     if not branch.jagged and values != entries:
         raise ValueError(f"a basket has {values} values for {entries} entries")
@@ -273,16 +277,19 @@ def _parts(chunk: memoryview, branch: NumberBranch, entries: int) -> tuple[int, 
 
 def _join(own: _Wanted, opened: _Opened, start: int, stop: int) -> Values:
     """Put baskets together in the machine's byte order, without entries that are not wanted."""
-    dtype, jagged = own.branch.dtype, own.branch.jagged
-    values = np.empty(int(opened.table[:, 1].sum()) // dtype.itemsize, dtype.newbyteorder("="))
+    dtype, jagged, header = own.branch.dtype, own.branch.jagged, own.branch.header
+    size = int(opened.table[:, 1].sum() - header * opened.table[:, 3].sum())
+    values = np.empty(size // dtype.itemsize, dtype.newbyteorder("="))
     before = int(own.entries[0])
     offsets = np.empty(int(own.entries[-1]) - before + 1 if jagged else 0, np.int64)
     offsets[-1:] = len(values)
     compiled = loops.compiled()
     if compiled is None:
-        _join_slowly(opened, values, offsets)
+        _join_slowly(opened, header, values, offsets)
     else:
-        compiled.join_baskets(opened.content, opened.table, values.itemsize, values, offsets)
+        compiled.join_baskets(
+            opened.content, opened.table, values.itemsize, header, values, offsets
+        )
     kept = slice(start - before, stop - before)
     if not jagged:
         return values[kept]
@@ -293,24 +300,34 @@ def _join(own: _Wanted, opened: _Opened, start: int, stop: int) -> Values:
     return Ragged(offsets, values[first:last])
 
 
-def _join_slowly(opened: _Opened, values: Array, offsets: Array) -> None:
+def _join_slowly(opened: _Opened, header: int, values: Array, offsets: Array) -> None:
     """Do what the compiled loop does: fill values, and the offsets of all entries if there are any.
 
     Raises
     ------
     ValueError
-        If positions do not begin at the key, rise by whole values, and end before the border.
+        If positions do not begin at the key, rise by whole values, and end before the border, or
+        if a vector has another number of values than it says.
     """
     stored, size = values.dtype.newbyteorder(">"), values.itemsize
     filled = begun = 0
     for start, border, key, entries in opened.table.tolist():
-        number = border // size
-        values[filled : filled + number] = np.frombuffer(opened.content, stored, number, start)
+        number = (border - header * entries) // size
+        content = np.frombuffer(opened.content, np.uint8, border, start)
         if len(offsets) and entries:
             positions = np.frombuffer(opened.content, ">i4", entries, start + border + 4)
             places = positions.astype(np.int64) - key
-            fall = (np.append(places[1:], border) < places).any()
-            if places[0] or fall or (places % size).any():
-                raise ValueError("the positions of entries in a basket contradict each other")
-            offsets[begun : begun + entries] = filled + places // size
+            lengths = np.diff(places, append=border) - header
+            if places[0] or (lengths < 0).any() or (lengths % size).any():
+                raise ValueError(CONTRADICTING)
+            begins = np.cumsum(lengths) - lengths
+            offsets[begun : begun + entries] = filled + begins // size
+            if header:
+                heads = content[places[:, np.newaxis] + np.arange(header)]
+                if (heads[:, -4:].copy().view(">u4")[:, 0] != lengths // size).any():
+                    raise ValueError(CONTRADICTING)
+                content = content[
+                    np.repeat(places + header - begins, lengths) + np.arange(number * size)
+                ]
+        values[filled : filled + number] = content.view(stored)
         filled, begun = filled + number, begun + entries

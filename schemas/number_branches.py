@@ -11,6 +11,9 @@ from msgspec import Struct
 from schemas.events import Array
 from schemas.grouping import Place
 
+VECTOR = 10
+"""Bytes before the values of a ``std::vector``: number of bytes and version, number of values."""
+
 
 class NumberBranch(Struct, frozen=True):
     """A branch of numbers, and where its baskets are.
@@ -25,6 +28,8 @@ class NumberBranch(Struct, frozen=True):
         Position in the file and number of bytes of each basket.
     entries
         First entry of each basket, and one past the last: one more than there are baskets.
+    header
+        Bytes before the values of each entry: `VECTOR` if they are a ``std::vector``.
     """
 
     dtype: np.dtype[Any]
@@ -32,6 +37,7 @@ class NumberBranch(Struct, frozen=True):
     seeks: Array
     sizes: Array
     entries: Array
+    header: int = 0
 
     def baskets(self, start: int, stop: int) -> range:
         """Return the numbers of the baskets with entries from ``start`` to ``stop``."""
@@ -47,7 +53,8 @@ def number_branch(branch: Any) -> NumberBranch | None:
     interpretation = branch.interpretation
     jagged = isinstance(interpretation, uproot.AsJagged)
     content = interpretation.content if jagged else interpretation
-    if not isinstance(content, uproot.AsDtype) or (jagged and interpretation.header_bytes):
+    header = interpretation.header_bytes if jagged else 0
+    if not isinstance(content, uproot.AsDtype) or header not in (0, VECTOR):
         return None
     dtype = content.from_dtype
     if dtype.shape or dtype.kind not in "biuf" or branch.embedded_baskets:
@@ -59,6 +66,7 @@ def number_branch(branch: Any) -> NumberBranch | None:
         branch.member("fBasketSeek")[:baskets],
         branch.member("fBasketBytes")[:baskets],
         np.asarray(branch.entry_offsets),
+        header,
     )
 
 
@@ -69,13 +77,14 @@ class Kind(NamedTuple):
     ----------
     place
         Of the branch.
-    dtype, jagged
+    dtype, jagged, header
         As in `NumberBranch`.
     """
 
     place: Place
     dtype: np.dtype[Any]
     jagged: bool
+    header: int
 
 
 class Baskets(Struct, frozen=True, eq=False):
@@ -105,7 +114,7 @@ class Baskets(Struct, frozen=True, eq=False):
         """Put those of some branches together."""
         own = branches.values()
         return cls(
-            tuple(Kind(place, branch.dtype, branch.jagged) for place, branch in branches.items()),
+            tuple(Kind(place, b.dtype, b.jagged, b.header) for place, b in branches.items()),
             np.cumsum([len(branch.seeks) for branch in own], dtype=np.int64),
             _join((branch.seeks for branch in own), np.int64),
             _join((branch.sizes for branch in own), np.int32),
@@ -123,6 +132,7 @@ class Baskets(Struct, frozen=True, eq=False):
                 self.seeks[start:stop],
                 self.sizes[start:stop],
                 self.entries[start + number : stop + number + 1],
+                kind.header,
             )
             start = stop
         return found

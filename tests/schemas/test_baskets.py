@@ -8,13 +8,14 @@ from typing import Any
 
 import awkward as ak
 import numpy as np
+import pyarrow as pa
 import pytest
 import uproot
 
 from schemas import loops
 from schemas.baskets import read_numbers
 from schemas.events import Array, Ragged, Values
-from schemas.number_branches import NumberBranch, number_branch
+from schemas.number_branches import VECTOR, NumberBranch, number_branch
 
 KINDS = [
     "bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32",
@@ -33,6 +34,9 @@ UNEVEN, EVEN = (700, 1, 0, 40, 1300), (700, 701, 640)
 
 ENTRIES = sum(EVEN)
 COMPILED: Any = loops.compiled()
+
+KEY = 60
+"""Bytes of the keys of baskets that are made here."""
 
 built = pytest.mark.skipif(COMPILED is None, reason="the loops are not compiled here")
 
@@ -125,7 +129,7 @@ def opened(path: Path, branch: NumberBranch) -> tuple[int, int] | None:
         frames, table = np.zeros(sizes.sum(), np.uint8), np.zeros((len(sizes), 4), np.int64)
         found = COMPILED.open_baskets(
             file, content, seeks, sizes, entries, branch.dtype.itemsize, branch.jagged,
-            frames, table,
+            branch.header, frames, table,
         )  # fmt: skip
         return found, frames.tobytes(), table.tolist()
 
@@ -220,7 +224,79 @@ def test_positions_that_contradict_each_other_are_refused(
         read_numbers(str(path), [branch], 0, len(positions))
 
 
-KEY = 60
+def vectors(kind: str, counts: Array, compress: bool) -> bytes:
+    """Return a basket of vectors of consecutive numbers."""
+    numbers = np.arange(counts.sum()).astype(np.dtype(kind).newbyteorder(">"))
+    parts = [struct.pack(">IHI", 0x40000000 | 6 + own.nbytes, 9, len(own)) + own.tobytes()
+             for own in np.split(numbers, np.cumsum(counts)[:-1])]  # fmt: skip
+    places = np.cumsum([KEY, *(len(part) for part in parts[:-1])])
+    table = np.array([len(parts) + 1, *places, 0], ">i4").tobytes()
+    content = b"".join(parts) + table
+    payload = content
+    if compress:
+        frame = pa.Codec("zstd").compress(content, asbytes=True)
+        sizes = (len(frame).to_bytes(3, "little"), len(content).to_bytes(3, "little"))
+        payload = b"ZS\1" + b"".join(sizes) + frame
+        assert len(payload) < len(content)
+    return basket(payload, len(content), len(content) - len(table), len(parts))
+
+
+def vector_branch(path: Path, kind: str, baskets: list[bytes], entries: list[int]) -> NumberBranch:
+    """Write baskets into a file, and describe them."""
+    path.write_bytes(b"".join(baskets))
+    sizes = np.array([len(one) for one in baskets])
+    return NumberBranch(
+        np.dtype(kind).newbyteorder(">"), True, np.cumsum(sizes) - sizes, sizes,
+        np.cumsum([0, *entries]), VECTOR,
+    )  # fmt: skip
+
+
+@pytest.mark.usefixtures("any_loops")
+@pytest.mark.parametrize("compress", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_vectors_of_any_kind_and_any_range(kind: str, compress: bool, tmp_path: Path) -> None:
+    random = np.random.default_rng(8)
+    counts = [random.poisson(20, entries) * (random.random(entries) < 0.8) for entries in (90, 40)]
+    baskets = [vectors(kind, own, compress) for own in counts]
+    branch = vector_branch(tmp_path / "baskets", kind, baskets, [90, 40])
+    all_counts = np.concatenate(counts)
+    offsets = np.append(0, np.cumsum(all_counts))
+    numbers = np.concatenate([np.arange(own.sum()).astype(kind) for own in counts])
+    if COMPILED is not None:
+        assert (opened(tmp_path / "baskets", branch) is not None) == compress
+    for start, stop in ((0, 130), (0, 1), (3, 89), (89, 91), (90, 130), (129, 130)):
+        [found] = read_numbers(str(tmp_path / "baskets"), [branch], start, stop)
+        first, last = offsets[start], offsets[stop]
+        expected = (offsets[start : stop + 1] - first).tolist()
+        require_same(found, expected, numbers[first:last])
+
+
+@pytest.mark.usefixtures("any_loops")
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (6, 2),  # number of values of the first vector
+        (9, 9),
+        (22 + 9, 4),  # of the second
+        (-16, KEY + 4),  # position of the first
+        (-12, KEY + 23),  # of the second: within a value
+        (-12, KEY + 26),  # so that both have others than they say
+        (-12, KEY + 8),  # within the header
+        (-12, KEY + 200),
+        (-8, 20),
+    ],
+)
+def test_vectors_that_contradict_themselves_are_refused(
+    place: int, value: int, tmp_path: Path
+) -> None:
+    one = bytearray(vectors("float32", np.array([3, 2, 1]), compress=False))
+    if place < 0:  # in the table of positions, whose last number is of no use
+        one[place : place + 4] = value.to_bytes(4, "big")
+    else:
+        one[KEY + place] ^= value
+    branch = vector_branch(tmp_path / "basket", "float32", [bytes(one)], [3])
+    with pytest.raises(ValueError, match="contradict"):
+        read_numbers(str(tmp_path / "basket"), [branch], 0, 3)
 
 
 def basket(payload: bytes, length: int, border: int, entries: int) -> bytes:
