@@ -1,6 +1,7 @@
 """Some branches of ntuples to Parquet with ``uproot.dask`` and ``dask_awkward.to_parquet``.
 
-``python -m benchmarks.peers.uproot_dask 'ntuples/*.root' branches.txt OUTPUT``
+``python -m benchmarks.peers.uproot_dask 'ntuples/*.root' branches.txt OUTPUT``; URLs are given
+one by one, with commas between them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import uproot
 
 def convert(pattern: str, branches: list[str], output: Path) -> None:
     """Write one Parquet file a ROOT file, one column a branch."""
-    files = dict.fromkeys(sorted(glob.glob(pattern)), "Events")  # its own order is another
+    paths = pattern.split(",") if "://" in pattern else sorted(glob.glob(pattern))
+    files = dict.fromkeys(paths, "Events")  # its own order is another
     arrays = uproot.dask(files, filter_name=branches)
     with dask.config.set(scheduler="threads", num_workers=2):
         dak.to_parquet(arrays, str(output), compression="zstd", compression_level=3)
