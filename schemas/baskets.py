@@ -49,13 +49,13 @@ _BASKET = struct.Struct(">Hiiii")  # version, size of buffer, ... of an entry, e
 MODEST = 2**26
 """Bytes that baskets may always claim to have when they are decompressed."""
 
-CONTRADICTING = "the positions of entries in a basket contradict each other"
-
 LARGEST_RATIO = 1000
 """How many times larger than their frames they may be beyond that to be read at once.
 
 Memory is reserved for what headers of blocks claim, and a damaged one may claim anything.
 """
+
+_CONTRADICTING = "the positions of entries in a basket contradict each other"
 
 
 def read_numbers(
@@ -319,13 +319,13 @@ def _join_slowly(opened: _Opened, header: int, values: Array, offsets: Array) ->
             places = positions.astype(np.int64) - key
             lengths = np.diff(places, append=border) - header
             if places[0] or (lengths < 0).any() or (lengths % size).any():
-                raise ValueError(CONTRADICTING)
+                raise ValueError(_CONTRADICTING)
             begins = np.cumsum(lengths) - lengths
             offsets[begun : begun + entries] = filled + begins // size
             if header:
                 heads = content[places[:, np.newaxis] + np.arange(header)]
                 if (heads[:, -4:].copy().view(">u4")[:, 0] != lengths // size).any():
-                    raise ValueError(CONTRADICTING)
+                    raise ValueError(_CONTRADICTING)
                 content = content[
                     np.repeat(places + header - begins, lengths) + np.arange(number * size)
                 ]
