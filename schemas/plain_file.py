@@ -46,6 +46,9 @@ _COUNT = struct.Struct(">i")
 _LENGTH = struct.Struct(">I")
 _LONG_TEXT = 255  # a length that does not fit into a byte
 
+DEEPEST = 8
+"""How many folders may be in each other; in a damaged file one might be in itself."""
+
 BEGIN = 1024
 """Bytes of a file on a server that are read at once from its beginning: header and folder."""
 
@@ -153,7 +156,7 @@ def open_plain(url: str) -> Iterator[PlainFile]:
     Raises
     ------
     NotPlainError
-        If it has folders, or anything is not as usual.
+        If anything is not as usual.
     RemoteError
         If its server does not answer, however often it is asked.
     """
@@ -191,7 +194,22 @@ def _read_contents(file: Any) -> PlainFile:
     header = _header(begin)
     if header[0] != b"root" or header[3] > size:
         raise NotPlainError("no ROOT file, or cut off")
-    where = header[2] + header[7]
+    classes: dict[str, str] = {}
+    keys: dict[str, Key] = {}
+    for name, kind, key in _list_keys(file, header[2] + header[7], size):
+        if classes.get(name, kind) != kind:
+            raise NotPlainError("objects of several classes by one name")
+        if name not in keys or key.cycle > keys[name].cycle:  # the newest one counts
+            classes[name], keys[name] = kind, key
+    return PlainFile(file_uuid(begin), size, classes, keys, file)
+
+
+def _list_keys(
+    file: Any, where: int, size: int, parent: str = "", depth: int = 0
+) -> Iterator[tuple[str, str, Key]]:
+    """Iterate over path, class and key of all objects in a folder, and in those in it."""
+    if depth > DEEPEST:
+        raise NotPlainError("folders in folders without end")
     about = _read(file, where, min(size - where, _FOLDER_LARGE.size))
     folder = _FOLDER.unpack_from(about)
     if folder[0] > _LARGE:
@@ -199,15 +217,14 @@ def _read_contents(file: Any) -> PlainFile:
     cursor = Cursor(_read(file, folder[7], folder[3]))
     _take_key(cursor)
     (number,) = cursor.take(_COUNT)
-    classes: dict[str, str] = {}
-    keys: dict[str, Key] = {}
     for _ in range(number):
         key, kind, name = _take_key(cursor)
-        if kind.startswith("TDirectory") or classes.get(name, kind) != kind:
-            raise NotPlainError("a folder, or objects of several classes by one name")
-        if name not in keys or key.cycle > keys[name].cycle:  # the newest one counts
-            classes[name], keys[name] = kind, key
-    return PlainFile(file_uuid(begin), size, classes, keys, file)
+        if "/" in name:
+            raise NotPlainError("a name that looks like a path")
+        yield f"{parent}{name}", kind, key
+        if kind.startswith("TDirectory"):
+            inner = key.seek + key.key
+            yield from _list_keys(file, inner, size, f"{parent}{name}/", depth + 1)
 
 
 def _take_key(cursor: Cursor) -> tuple[Key, str, str]:

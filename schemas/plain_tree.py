@@ -1,8 +1,9 @@
 """Trees of plain branches without uproot, which takes ten times as long to describe them.
 
-Plain is a branch of one leaf of numbers, one value per entry or as many as another branch says,
-whose baskets are all in the file, written by ROOT 6.10 or later. One tree of FastPUPPI has 239 of
-them (processor time, four such files):
+Plain is a branch of one leaf of numbers, one value per entry or as many as another branch says, or
+of a vector of numbers, whose baskets are all in the file, written by ROOT 6.10 or later. Vectors of
+vectors are described as well, for uproot to read. One tree of FastPUPPI has 239 branches (processor
+time, four such files):
 
 ==========================  ==============
 to describe a file          ms
@@ -21,20 +22,23 @@ states its length, and all lengths have to be right.
     TBranch   TNamed, attributes, numbers, TObjArrays of branches, leaves and baskets, and arrays:
               bytes, first entry and position of each basket
     TLeaf     TNamed, numbers, reference to the leaf that counts
+
+    TBranchElement    TBranch, name of the class, numbers, references to branches that count
+    TLeafElement      TLeaf, numbers
 """
 
 from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from schemas.events import Array
 from schemas.grouping import Branch
-from schemas.number_branches import NumberBranch
+from schemas.number_branches import VECTOR, NumberBranch
 from schemas.plain_file import Cursor, NotPlainError, PlainFile, plain
 from schemas.root_files import TREE
 
@@ -60,6 +64,21 @@ _NAMES = {
 
 _INT32, _INT64 = np.dtype(">i4"), np.dtype(">i8")
 
+_VECTORS = {
+    name: np.dtype(kind).newbyteorder(">")
+    for name, kind in {
+        "bool": "bool",
+        "char": "i1", "unsigned char": "u1",
+        "short": "i2", "unsigned short": "u2",
+        "int": "i4", "unsigned int": "u4",
+        "Long64_t": "i8", "ULong64_t": "u8",
+        "float": "f4", "double": "f8",
+    }.items()
+}  # fmt: skip
+"""Types of the values of vectors, by what C++ calls them."""
+
+_VECTOR = re.compile(r"vector<(?:vector<(?P<inner>[\w ]+)> ?|(?P<own>[\w ]+))>")
+
 _FIXED = re.compile(r"\[[0-9]+\]")  # in the title of an array of that length
 
 _BLOCK = struct.Struct(">IH")  # bytes that follow, version
@@ -79,6 +98,10 @@ _BRANCH_SIZES = struct.Struct(">iIiqqqq")
 # length, bytes of a value, offset, has a range, is unsigned, reference to the leaf that counts
 _LEAF = struct.Struct(">iii??I")
 
+# of TBranchElement: checksum and version of the class, identity, type, way to stream, maximum,
+# references to two branches that count
+_ELEMENT = struct.Struct(">IHiiiiII")
+
 _COUNTED = 0x40000000  # marks a number of bytes
 _NEW_CLASS = 0xFFFFFFFF
 _KNOWN_CLASS = 0x80000000
@@ -97,8 +120,10 @@ class _Branch(NamedTuple):
         As the file has them.
     dtype
         Of the values, big-endian.
+    depth
+        Levels of lists: 0 for one value per entry, 1 for any number of them, 2 for lists of these.
     counter
-        Name of the branch that says how many values an entry has; None if it has one.
+        Name of the branch that says how many values an entry has; empty if none does.
     sizes, seeks
         Bytes and position of each basket.
     entries
@@ -110,7 +135,8 @@ class _Branch(NamedTuple):
     name: str
     title: str
     dtype: np.dtype[Any]
-    counter: str | None
+    depth: int
+    counter: str
     sizes: bytes
     seeks: bytes
     entries: bytes
@@ -140,8 +166,8 @@ class PlainTree:
             Branch(
                 name=branch.name,
                 type=_NAMES[branch.dtype],
-                depth=0 if branch.counter is None else 1,
-                counter=branch.counter or "",
+                depth=branch.depth,
+                counter=branch.counter,
                 title=branch.title,
                 path=branch.name,
                 bytes=(int(_native(branch.sizes, _INT32).sum()), branch.uncompressed),
@@ -150,14 +176,16 @@ class PlainTree:
         ]
 
     def numbers(self, paths: Sequence[str]) -> dict[str, NumberBranch]:
-        """Return where the baskets of some branches are."""
+        """Return where the baskets of some branches are, but for vectors of vectors."""
         chosen = {path: self._branches[path] for path in paths}
         return {
             path: NumberBranch(
-                b.dtype, b.counter is not None, _native(b.seeks, _INT64),
+                b.dtype, b.depth == 1, _native(b.seeks, _INT64),
                 _native(b.sizes, _INT32), _native(b.entries, _INT64),
+                VECTOR if b.depth and not b.counter else 0,
             )
             for path, b in chosen.items()
+            if b.depth < 2
         }  # fmt: skip
 
 
@@ -202,9 +230,18 @@ class _Reader:
     def branch(self) -> _Branch:
         """Read a branch."""
         kind, _, end = self.object()
-        if kind != "TBranch":
+        if kind == "TBranch":
+            self.begin(13, end)
+            return self.parts(end, self.leaf)
+        if kind != "TBranchElement":
             raise NotPlainError(f"a {kind}")
-        self.begin(13, end)
+        self.begin(10, end)
+        found = self.parts(self.begin(13), self.leaf_of_vector)
+        dtype, depth = self.vector(end)
+        return found._replace(dtype=dtype, depth=depth)
+
+    def parts(self, end: int, leaf: Callable[[str], tuple[np.dtype[Any], str]]) -> _Branch:
+        """Read a TBranch that ends at some place."""
         name, title = self.named()
         if "/" in name or name.startswith("."):
             raise NotPlainError("a name that looks like a path")
@@ -214,7 +251,7 @@ class _Reader:
         _, room, _, entries, _, uncompressed, _ = self.cursor.take(_BRANCH_SIZES)
         if self.list() != 0 or self.list() != 1:
             raise NotPlainError("branches below a branch, or several leaves")
-        dtype, counter = self.leaf(name)
+        dtype, counter = leaf(name)
         self.skip()  # baskets that were never written; there are none if those in the file do
         sizes = self.array(_INT32, room, written)
         firsts = self.array(_INT64, room, written + 1)
@@ -224,9 +261,10 @@ class _Reader:
         last = int.from_bytes(firsts[-_INT64.itemsize :], "big", signed=True)
         if not 0 <= written < room or last != entries or (written == 0 and entries):
             raise NotPlainError(_ELSEWHERE)
-        return _Branch(name, title, dtype, counter, sizes, seeks, firsts, uncompressed)
+        depth = 1 if counter else 0
+        return _Branch(name, title, dtype, depth, counter, sizes, seeks, firsts, uncompressed)
 
-    def leaf(self, branch: str) -> tuple[np.dtype[Any], str | None]:
+    def leaf(self, branch: str) -> tuple[np.dtype[Any], str]:
         """Read the only leaf of a branch: type of its values, name of the branch that counts."""
         kind, reference, end = self.object()
         if kind not in _LEAVES:
@@ -240,7 +278,27 @@ class _Reader:
             raise NotPlainError("an array of fixed length")
         self.cursor.at = end  # after least and largest value
         self.counters[reference] = branch
-        return _LEAVES[kind][unsigned], self.counters[counter] if counter else None
+        return _LEAVES[kind][unsigned], self.counters[counter] if counter else ""
+
+    def leaf_of_vector(self, branch: str) -> tuple[np.dtype[Any], str]:
+        """Read the only leaf of a branch of vectors, which says nothing about them."""
+        kind, reference, end = self.object()
+        if kind != "TLeafElement":
+            raise NotPlainError(f"a {kind}")
+        self.begin(1, end)
+        self.cursor.at = end
+        self.counters[reference] = branch
+        return _INT32, ""
+
+    def vector(self, end: int) -> tuple[np.dtype[Any], int]:
+        """Read the end of a TBranchElement: type of the numbers, levels of lists."""
+        found = _VECTOR.fullmatch(self.cursor.text())
+        parent, clones = self.cursor.text(), self.cursor.text()
+        *_, first, second = self.cursor.take(_ELEMENT)
+        self.end(end)
+        if not found or parent or clones or first or second:
+            raise NotPlainError("a part of an object, or one that is no vector of numbers")
+        return _VECTORS[found["own"] or found["inner"]], 1 if found["own"] else 2
 
     # -- parts of all objects ---------------------------------------------------------------
 

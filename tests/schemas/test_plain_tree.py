@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,8 @@ def require_same(path: Path, name: str = "Events") -> None:
         paths = [branch.path for branch in branches]
         numbers, theirs = found.numbers(paths), expected.numbers(paths)
         assert numbers.keys() == theirs.keys()
-        for own, other in ((numbers[path], theirs[path]) for path in paths):
-            assert (own.dtype, own.jagged) == (other.dtype, other.jagged)
+        for own, other in ((numbers[path], theirs[path]) for path in numbers):
+            assert (own.dtype, own.jagged, own.header) == (other.dtype, other.jagged, other.header)
             for mine, known in zip(
                 (own.seeks, own.sizes, own.entries),
                 (other.seeks, other.sizes, other.entries),
@@ -103,9 +104,27 @@ def test_arrays_of_fixed_length_are_left_to_uproot(tmp_path: Path) -> None:
     assert probe(str(path), FORM).entries == 3
 
 
-def test_folders_are_left_to_uproot(tmp_path: Path) -> None:
-    path = write(tmp_path / "folder.root", "folder/Events", pt=LISTS)
-    assert "folder" in refuse(path)
+def test_trees_in_folders(tmp_path: Path) -> None:
+    path = write(tmp_path / "folder.root", "outer/inner/Events", pt=LISTS)
+    require_same(path, "outer/inner/Events")
+
+
+def test_a_folder_in_itself_is_left_to_uproot(tmp_path: Path) -> None:
+    path = write(tmp_path / "folder.root", "outer/inner/Events", pt=LISTS)
+    content = path.read_bytes()
+    with open_plain(str(path)) as file:
+        outer, inner = file.keys["outer"].seek, file.keys["outer/inner"].seek
+    entry = b"\nTDirectory\5inner"  # before it is where the folder is, and where its parent is
+    for place in (found.start() for found in re.finditer(re.escape(entry), content)):
+        head = content[place - 16 : place].replace(inner.to_bytes(4), outer.to_bytes(4), 1)
+        content = content[: place - 16] + head + content[place:]
+    path.write_bytes(content)
+    with pytest.raises(NotPlainError, match="without end"), open_plain(str(path)):
+        pass
+
+
+def test_vectors(shared: Path) -> None:
+    require_same(shared / "hgcal_ntuple_0.root", "l1tHGCalTriggerNtuplizer/HGCalTriggerNtuple")
 
 
 @pytest.mark.parametrize("length", [0, 40, 300, 1000])
@@ -117,17 +136,20 @@ def test_what_is_cut_off_is_left_to_uproot(length: int, tmp_path: Path) -> None:
         probe(str(path), FORM)
 
 
-def test_damage_is_left_to_uproot_or_changes_no_structure(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["Events", "folder/Events"])
+def test_damage_is_left_to_uproot_or_changes_no_structure(name: str, tmp_path: Path) -> None:
     """No changed byte of what describes a tree leads to any other error."""
-    path = write(tmp_path / "damaged.root", pt=LISTS)
+    path = write(tmp_path / "damaged.root", name, pt=LISTS)
     whole = path.read_bytes()
     with open_plain(str(path)) as file:
-        key = file.keys["Events"]
-    for position in range(key.seek, key.seek + key.size, 3):
+        key = file.keys[name]
+    for position in [*range(600), *range(key.seek, len(whole), 3)]:
         path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x41]) + whole[position + 1 :])
         try:
             with open_plain(str(path)) as file:
-                described = open_plain_tree(file, "Events")
+                described = open_plain_tree(file, name) if name in file.classes else None
         except NotPlainError:
+            continue
+        if described is None:  # has another name now
             continue
         assert len(described.branches()) == 2
