@@ -210,6 +210,22 @@ static int read_vectors(const char *from, const Basket *basket, unsigned item, u
 static const char *const CONTRADICTING =
     "the positions of entries in a basket contradict each other";
 
+/* Whether a basket is in a content, as far as it says where it is. */
+static int is_inside(const Basket *basket, const Py_buffer *content)
+{
+    return basket->start >= 0 && basket->start <= content->len && basket->border >= 0 &&
+           basket->border <= content->len - basket->start && basket->entries >= 0 &&
+           basket->entries <= content->len;
+}
+
+/* Whether the positions of its entries, of which there may be some number, are there too. */
+static int has_positions(const Basket *basket, const Py_buffer *content, int64_t most)
+{
+    int64_t left = content->len - basket->start - basket->border - 4;
+    return basket->entries <= most && left >= 0 && left / 4 >= basket->entries &&
+           basket->key >= 0 && basket->key <= INT16_MAX;
+}
+
 PyObject *join_baskets(PyObject *module, PyObject *arguments)
 {
     Py_buffer content, baskets, values, offsets;
@@ -229,22 +245,14 @@ PyObject *join_baskets(PyObject *module, PyObject *arguments)
     const char *wrong = NULL;
     BEGIN_WORK(items(&values, item));
     for (; basket < end && !wrong; basket++) {
-        if (basket->start < 0 || basket->start > content.len || basket->border < 0 ||
-            basket->border > content.len - basket->start || basket->entries < 0 ||
-            basket->entries > content.len) {
-            wrong = UNLIKE;
-            break;
-        }
-        const char *from = (const char *)content.buf + basket->start;
-        int64_t bytes = basket->border - header * basket->entries;
+        int64_t bytes = is_inside(basket, &content) ? basket->border - header * basket->entries : -1;
         if (bytes < 0 || bytes > room || bytes % item) {
             wrong = UNLIKE;
             break;
         }
+        const char *from = (const char *)content.buf + basket->start;
         if (offsets.len) {
-            int64_t left = content.len - basket->start - basket->border - 4;
-            if (basket->entries > entries || left < 0 || left / 4 < basket->entries ||
-                basket->key < 0 || basket->key > INT16_MAX)
+            if (!has_positions(basket, &content, entries))
                 wrong = UNLIKE;
             else if (header ? !read_vectors(from, basket, item, header, first, offset, to)
                             : !read_positions(from + basket->border + 4, basket, item, first,
@@ -261,4 +269,86 @@ PyObject *join_baskets(PyObject *module, PyObject *arguments)
     }
     END_WORK();
     return finish(wrong, all, 4);
+}
+
+/* What has been filled of vectors of vectors. */
+typedef struct {
+    char *values;
+    int64_t *inner, *offsets;
+    int64_t number, lists, entries;
+    int64_t most, most_lists, most_entries;
+} Nested;
+
+/* Append the entries of a basket. Return 0 unless positions and numbers fit each other. */
+static int read_nested(const char *from, const Basket *basket, unsigned item, unsigned header,
+                       Nested *to)
+{
+    const char *positions = from + basket->border + 4;
+    int64_t place = basket->entries ? read_place(positions, basket) : 0;
+    if (place)
+        return 0;
+    for (int64_t index = 0; index < basket->entries; index++) {
+        int64_t next = index + 1 < basket->entries ? read_place(positions + 4 * (index + 1), basket)
+                                                   : basket->border;
+        if (next - place < header || next > basket->border)
+            return 0;
+        const char *at = from + place + header, *end = from + next;
+        to->offsets[to->entries++] = to->lists;
+        int64_t left = big32((const uint8_t *)at - NUMBER);
+        if (left < 0)
+            return 0;
+        for (; left; left--) {
+            if (end - at < NUMBER)
+                return 0;
+            int64_t number = big32((const uint8_t *)at);
+            at += NUMBER;
+            if (number < 0 || number > (end - at) / item || number > to->most - to->number ||
+                to->lists >= to->most_lists)
+                return 0;
+            swap(at, number, item, to->values + to->number * item);
+            to->inner[to->lists++] = to->number;
+            to->number += number;
+            at += number * item;
+        }
+        if (at != end)
+            return 0;
+        place = next;
+    }
+    return 1;
+}
+
+PyObject *join_nested(PyObject *module, PyObject *arguments)
+{
+    Py_buffer content, baskets, values, inner, offsets;
+    Py_buffer *all[] = {&content, &baskets, &values, &inner, &offsets};
+    unsigned item, header;
+    if (!PyArg_ParseTuple(arguments, "y*y*IIw*w*w*", &content, &baskets, &item, &header, &values,
+                          &inner, &offsets))
+        return NULL;
+    if (!item || item > 8 || item & (item - 1) || header < NUMBER || header > MOST_HEADER ||
+        !aligned(&baskets, 8) || baskets.len % sizeof(Basket) || !aligned(&values, item) ||
+        !aligned(&inner, 8) || !aligned(&offsets, 8))
+        return finish(UNLIKE, all, 5);
+    const Basket *basket = baskets.buf, *end = basket + items(&baskets, sizeof(Basket));
+    Nested to = {.values = values.buf,
+                 .inner = inner.buf,
+                 .offsets = offsets.buf,
+                 .most = items(&values, item),
+                 .most_lists = items(&inner, 8),
+                 .most_entries = items(&offsets, 8)};
+    const char *wrong = NULL;
+    BEGIN_WORK(items(&values, item));
+    for (; basket < end && !wrong; basket++) {
+        if (!is_inside(basket, &content) ||
+            !has_positions(basket, &content, to.most_entries - to.entries))
+            wrong = UNLIKE;
+        else if (!read_nested((const char *)content.buf + basket->start, basket, item, header, &to))
+            wrong = CONTRADICTING;
+    }
+    END_WORK();
+    PyObject *none = finish(wrong, all, 5);
+    if (!none)
+        return NULL;
+    Py_DECREF(none);
+    return Py_BuildValue("LL", (long long)to.lists, (long long)to.number);
 }

@@ -292,6 +292,7 @@ static PyMethodDef METHODS[] = {
     {"join_bytes", join_bytes, METH_VARARGS, NULL},
     {"open_baskets", open_baskets, METH_VARARGS, NULL},
     {"join_baskets", join_baskets, METH_VARARGS, NULL},
+    {"join_nested", join_nested, METH_VARARGS, NULL},
     {"count_slots", count_slots, METH_VARARGS, NULL},
     {"encode_codes", encode_codes, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},

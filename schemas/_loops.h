@@ -63,6 +63,7 @@ static inline PyObject *finish(const char *wrong, Py_buffer *buffers[], int numb
 /* in _baskets.c */
 PyObject *open_baskets(PyObject *module, PyObject *arguments);
 PyObject *join_baskets(PyObject *module, PyObject *arguments);
+PyObject *join_nested(PyObject *module, PyObject *arguments);
 
 /* in _encoding_loops.c */
 PyObject *count_slots(PyObject *module, PyObject *arguments);

@@ -20,6 +20,10 @@ def open_baskets(
 def join_baskets(
     content: Buffer, baskets: Buffer, item: int, header: int, values: Buffer, offsets: Buffer, /
 ) -> None: ...
+def join_nested(
+    content: Buffer, baskets: Buffer, item: int, header: int, values: Buffer, inner: Buffer,
+    offsets: Buffer, /,
+) -> tuple[int, int]: ...  # fmt: skip
 def count_slots(values: Buffer, size: int, factor: int, logarithm: int, /) -> int: ...
 def encode_codes(
     values: Buffer, size: int, head: Buffer, found: Buffer, /

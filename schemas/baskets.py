@@ -2,9 +2,8 @@
 
 A basket of an L1T ntuple holds a few thousand numbers of 4 bytes: what uproot does for each one
 takes longer than decompressing it. So for branches of plain numbers, one value or any number of
-them per entry, as arrays or as ``std::vector``, the bytes are taken apart here; uproot finds the
-tree, says where its baskets are, and reads all other types. Of 53 branches of 24,776 events, 530
-baskets of zstd (two cores):
+them per entry, as arrays, vectors or vectors of vectors, the bytes are taken apart here; uproot
+reads all other types. Of 53 branches of 24,776 events, 530 baskets of zstd (two cores):
 
 ==========================  ==============
 processor time              ms
@@ -21,7 +20,8 @@ compression, or where no loops are compiled, Python takes one after another apar
 
     key                     fKeylen bytes, of which the last 19 are about the basket
     compressed blocks       9 bytes of header each, 17 with LZ4
-    uncompressed:  values   fLast - fKeylen bytes, big-endian; of a vector after its header
+    uncompressed:  values   fLast - fKeylen bytes, big-endian; of a vector after its header, and
+                            of those in it each after its number of values
                    offsets  of each entry, if they can have any number of values
 """
 
@@ -44,6 +44,7 @@ from schemas.remote_file import RemoteFile
 from schemas.tally import count
 
 _KEY = struct.Struct(">ihiIhh")  # bytes, version, length of the object, time, length of key, cycle
+_NUMBER = struct.Struct(">i")
 _BASKET = struct.Struct(">Hiiii")  # version, size of buffer, ... of an entry, entries, last byte
 
 MODEST = 2**26
@@ -230,7 +231,7 @@ def _open_usual(own: _Wanted, file: int = -1, content: bytes = b"") -> _Opened |
     branch = own.branch
     found = compiled.open_baskets(
         file, content, own.seeks, own.sizes, own.entries,
-        branch.dtype.itemsize, branch.jagged, branch.header, frames, table,
+        _unit(branch), branch.jagged, branch.header, frames, table,
     )  # fmt: skip
     if found is None:
         return None
@@ -267,7 +268,7 @@ def _parts(chunk: memoryview, branch: NumberBranch, entries: int) -> tuple[int, 
     least = border + 4 * (entries + 1) if branch.jagged else border
     if found != entries or not 0 <= border <= least <= length:
         raise ValueError(f"a basket has {found} entries where the tree says {entries}")
-    values, rest = divmod(border - branch.header * entries, branch.dtype.itemsize)
+    values, rest = divmod(border - branch.header * entries, _unit(branch))
     if rest or values < 0:
         raise ValueError("a basket ends within a value")
     if not branch.jagged and values != entries:
@@ -275,8 +276,15 @@ def _parts(chunk: memoryview, branch: NumberBranch, entries: int) -> tuple[int, 
     return border, key, length
 
 
+def _unit(branch: NumberBranch) -> int:
+    """Return the bytes of which the content of a basket is a multiple, without headers."""
+    return 1 if branch.nested else branch.dtype.itemsize
+
+
 def _join(own: _Wanted, opened: _Opened, start: int, stop: int) -> Values:
     """Put baskets together in the machine's byte order, without entries that are not wanted."""
+    if own.branch.nested:
+        return _join_nested(own, opened, start, stop)
     dtype, jagged, header = own.branch.dtype, own.branch.jagged, own.branch.header
     size = int(opened.table[:, 1].sum() - header * opened.table[:, 3].sum())
     values = np.empty(size // dtype.itemsize, dtype.newbyteorder("="))
@@ -290,14 +298,19 @@ def _join(own: _Wanted, opened: _Opened, start: int, stop: int) -> Values:
         compiled.join_baskets(
             opened.content, opened.table, values.itemsize, header, values, offsets
         )
-    kept = slice(start - before, stop - before)
     if not jagged:
-        return values[kept]
-    offsets = offsets[kept.start : kept.stop + 1]
+        return values[start - before : stop - before]
+    offsets, first, last = _cut(offsets, start - before, stop - before)
+    return Ragged(offsets, values[first:last])
+
+
+def _cut(offsets: Array, start: int, stop: int) -> tuple[Array, int, int]:
+    """Return offsets of some lists that begin at 0, and where these begin and end in all values."""
+    offsets = offsets[start : stop + 1]
     first, last = int(offsets[0]), int(offsets[-1])
     if first:
         offsets -= first
-    return Ragged(offsets, values[first:last])
+    return offsets, first, last
 
 
 def _join_slowly(opened: _Opened, header: int, values: Array, offsets: Array) -> None:
@@ -331,3 +344,72 @@ def _join_slowly(opened: _Opened, header: int, values: Array, offsets: Array) ->
                 ]
         values[filled : filled + number] = content.view(stored)
         filled, begun = filled + number, begun + entries
+
+
+def _join_nested(own: _Wanted, opened: _Opened, start: int, stop: int) -> Values:
+    """Do the same with vectors of vectors."""
+    dtype, header = own.branch.dtype, own.branch.header
+    before, after = int(own.entries[0]), int(own.entries[-1])
+    size = int(opened.table[:, 1].sum() - header * opened.table[:, 3].sum())
+    # as many as there can be: each list takes 4 bytes, and its values
+    values = np.empty(size // dtype.itemsize, dtype.newbyteorder("="))
+    inner = np.empty(size // 4 + 1, np.int64)
+    offsets = np.empty(after - before + 1, np.int64)
+    compiled = loops.compiled()
+    if compiled is None:
+        lists, number = _join_nested_slowly(opened, header, values, inner, offsets)
+    else:
+        lists, number = compiled.join_nested(
+            opened.content, opened.table, values.itemsize, header, values, inner, offsets
+        )
+    offsets[-1], inner[lists] = lists, number
+    offsets, first, last = _cut(offsets, start - before, stop - before)
+    inner, begin, end = _cut(inner, first, last)
+    return Ragged(offsets, Ragged(inner, values[begin:end]))
+
+
+def _join_nested_slowly(
+    opened: _Opened, header: int, values: Array, inner: Array, offsets: Array
+) -> tuple[int, int]:
+    """Do what the compiled loop does: fill all three; return how many lists and values there are.
+
+    Raises
+    ------
+    ValueError
+        If positions or numbers contradict each other.
+    """
+    stored, size = values.dtype.newbyteorder(">"), values.itemsize
+    lists = filled = begun = 0
+    for start, border, key, entries in opened.table.tolist():
+        positions = np.frombuffer(opened.content, ">i4", entries, start + border + 4)
+        edges = [*(positions.astype(np.int64) - key).tolist(), border]
+        if edges[0]:
+            raise ValueError(_CONTRADICTING)
+        for place, end in itertools.pairwise(edges):
+            at = place + header
+            if not at <= end <= border:
+                raise ValueError(_CONTRADICTING)
+            offsets[begun], begun = lists, begun + 1
+            own = _number(opened.content, start + at - _NUMBER.size)
+            if own < 0:
+                raise ValueError(_CONTRADICTING)
+            for _ in range(own):
+                if end - at < _NUMBER.size:
+                    raise ValueError(_CONTRADICTING)
+                number = _number(opened.content, start + at)
+                at += _NUMBER.size
+                if not 0 <= number <= (end - at) // size:
+                    raise ValueError(_CONTRADICTING)
+                found = np.frombuffer(opened.content, stored, number, start + at)
+                values[filled : filled + number] = found
+                inner[lists], lists = filled, lists + 1
+                at, filled = at + number * size, filled + number
+            if at != end:
+                raise ValueError(_CONTRADICTING)
+    return lists, filled
+
+
+def _number(content: Any, place: int) -> int:
+    """Return the number of lists or values that is stored at a place."""
+    (number,) = _NUMBER.unpack_from(content, place)
+    return int(number)

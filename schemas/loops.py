@@ -15,6 +15,7 @@ count_values   finds bins of equal width, and counts in them          1.8 (NumPy
 join_bytes     puts bytes of real numbers that are split together     0.6 (Arrow)           0.15
 open_baskets   reads baskets, and takes compressed frames out         0.27 (Python)         0.1
 join_baskets   turns their contents into values and offsets           1.35 (NumPy)          0.45
+join_nested    the same for vectors of vectors                        61 (Python)           0.9
 encode_codes   finds distinct values, and packs the codes of all      2.2 (NumPy)           0.9
 count_slots    counts the slots that are in use, of 4,096 values      0.02 (NumPy)          0.01
 =============  =====================================================  ====================  ====

@@ -30,6 +30,9 @@ class NumberBranch(Struct, frozen=True):
         First entry of each basket, and one past the last: one more than there are baskets.
     header
         Bytes before the values of each entry: `VECTOR` if they are a ``std::vector``.
+    nested
+        Whether an entry has any number of lists of any number of values: a vector of vectors, of
+        which the inner ones have their number of values before them, and no more.
     """
 
     dtype: np.dtype[Any]
@@ -38,6 +41,7 @@ class NumberBranch(Struct, frozen=True):
     sizes: Array
     entries: Array
     header: int = 0
+    nested: bool = False
 
     def baskets(self, start: int, stop: int) -> range:
         """Return the numbers of the baskets with entries from ``start`` to ``stop``."""
@@ -77,7 +81,7 @@ class Kind(NamedTuple):
     ----------
     place
         Of the branch.
-    dtype, jagged, header
+    dtype, jagged, header, nested
         As in `NumberBranch`.
     """
 
@@ -85,6 +89,7 @@ class Kind(NamedTuple):
     dtype: np.dtype[Any]
     jagged: bool
     header: int
+    nested: bool
 
 
 class Baskets(Struct, frozen=True, eq=False):
@@ -114,7 +119,9 @@ class Baskets(Struct, frozen=True, eq=False):
         """Put those of some branches together."""
         own = branches.values()
         return cls(
-            tuple(Kind(place, b.dtype, b.jagged, b.header) for place, b in branches.items()),
+            tuple(
+                Kind(place, b.dtype, b.jagged, b.header, b.nested) for place, b in branches.items()
+            ),
             np.cumsum([len(branch.seeks) for branch in own], dtype=np.int64),
             _join((branch.seeks for branch in own), np.int64),
             _join((branch.sizes for branch in own), np.int32),
@@ -133,6 +140,7 @@ class Baskets(Struct, frozen=True, eq=False):
                 self.sizes[start:stop],
                 self.entries[start + number : stop + number + 1],
                 kind.header,
+                kind.nested,
             )
             start = stop
         return found

@@ -1,9 +1,8 @@
 """Trees of plain branches without uproot, which takes ten times as long to describe them.
 
 Plain is a branch of one leaf of numbers, one value per entry or as many as another branch says, or
-of a vector of numbers, whose baskets are all in the file, written by ROOT 6.10 or later. Vectors of
-vectors are described as well, for uproot to read. One tree of FastPUPPI has 239 branches (processor
-time, four such files):
+of a vector of numbers or of such vectors, whose baskets are all in the file, written by ROOT 6.10
+or later. One tree of FastPUPPI has 239 branches (processor time, four such files):
 
 ==========================  ==============
 to describe a file          ms
@@ -176,16 +175,15 @@ class PlainTree:
         ]
 
     def numbers(self, paths: Sequence[str]) -> dict[str, NumberBranch]:
-        """Return where the baskets of some branches are, but for vectors of vectors."""
+        """Return where the baskets of some branches are."""
         chosen = {path: self._branches[path] for path in paths}
         return {
             path: NumberBranch(
-                b.dtype, b.depth == 1, _native(b.seeks, _INT64),
+                b.dtype, b.depth > 0, _native(b.seeks, _INT64),
                 _native(b.sizes, _INT32), _native(b.entries, _INT64),
-                VECTOR if b.depth and not b.counter else 0,
+                VECTOR if b.depth and not b.counter else 0, b.depth == 2,
             )
             for path, b in chosen.items()
-            if b.depth < 2
         }  # fmt: skip
 
 

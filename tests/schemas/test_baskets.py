@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 from pathlib import Path
 from typing import Any
@@ -227,8 +228,24 @@ def test_positions_that_contradict_each_other_are_refused(
 def vectors(kind: str, counts: Array, compress: bool) -> bytes:
     """Return a basket of vectors of consecutive numbers."""
     numbers = np.arange(counts.sum()).astype(np.dtype(kind).newbyteorder(">"))
-    parts = [struct.pack(">IHI", 0x40000000 | 6 + own.nbytes, 9, len(own)) + own.tobytes()
-             for own in np.split(numbers, np.cumsum(counts)[:-1])]  # fmt: skip
+    entries = np.split(numbers, np.cumsum(counts)[:-1])
+    return stream([(len(own), own.tobytes()) for own in entries], compress)
+
+
+def vectors_of_vectors(kind: str, counts: Array, inner: Array, compress: bool) -> bytes:
+    """Return a basket of vectors with numbers of vectors, each of a number of numbers."""
+    numbers = np.arange(inner.sum()).astype(np.dtype(kind).newbyteorder(">"))
+    lists = [struct.pack(">I", len(own)) + own.tobytes()
+             for own in np.split(numbers, np.cumsum(inner)[:-1])]  # fmt: skip
+    edges = np.append(0, np.cumsum(counts))
+    entries = [lists[a:b] for a, b in itertools.pairwise(edges)]
+    return stream([(len(own), b"".join(own)) for own in entries], compress)
+
+
+def stream(entries: list[tuple[int, bytes]], compress: bool) -> bytes:
+    """Return a basket of entries with the header of a vector, of a number and its content."""
+    parts = [struct.pack(">IHI", 0x40000000 | 6 + len(own), 9, number) + own
+             for number, own in entries]  # fmt: skip
     places = np.cumsum([KEY, *(len(part) for part in parts[:-1])])
     table = np.array([len(parts) + 1, *places, 0], ">i4").tobytes()
     content = b"".join(parts) + table
@@ -241,13 +258,15 @@ def vectors(kind: str, counts: Array, compress: bool) -> bytes:
     return basket(payload, len(content), len(content) - len(table), len(parts))
 
 
-def vector_branch(path: Path, kind: str, baskets: list[bytes], entries: list[int]) -> NumberBranch:
+def vector_branch(
+    path: Path, kind: str, baskets: list[bytes], entries: list[int], nested: bool = False
+) -> NumberBranch:
     """Write baskets into a file, and describe them."""
     path.write_bytes(b"".join(baskets))
     sizes = np.array([len(one) for one in baskets])
     return NumberBranch(
         np.dtype(kind).newbyteorder(">"), True, np.cumsum(sizes) - sizes, sizes,
-        np.cumsum([0, *entries]), VECTOR,
+        np.cumsum([0, *entries]), VECTOR, nested,
     )  # fmt: skip
 
 
@@ -297,6 +316,71 @@ def test_vectors_that_contradict_themselves_are_refused(
     branch = vector_branch(tmp_path / "basket", "float32", [bytes(one)], [3])
     with pytest.raises(ValueError, match="contradict"):
         read_numbers(str(tmp_path / "basket"), [branch], 0, 3)
+
+
+@pytest.mark.usefixtures("any_loops")
+@pytest.mark.parametrize("compress", [True, False])
+@pytest.mark.parametrize("kind", ["bool", "int16", "uint32", "float64"])
+def test_vectors_of_vectors_of_any_kind_and_any_range(
+    kind: str, compress: bool, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(9)
+    counts = [random.poisson(5, entries) * (random.random(entries) < 0.8) for entries in (90, 40)]
+    inner = [random.poisson(3, own.sum()) for own in counts]
+    baskets = [
+        vectors_of_vectors(kind, own, lists, compress)
+        for own, lists in zip(counts, inner, strict=True)
+    ]
+    branch = vector_branch(tmp_path / "baskets", kind, baskets, [90, 40], nested=True)
+    if COMPILED is not None:
+        assert (opened(tmp_path / "baskets", branch) is not None) == compress
+    numbers = np.concatenate([np.arange(own.sum()).astype(kind) for own in inner])
+    expected = ak.unflatten(
+        ak.unflatten(numbers, np.concatenate(inner)), np.concatenate(counts), axis=0
+    )
+    for start, stop in ((0, 130), (0, 1), (3, 89), (89, 91), (90, 130), (129, 130)):
+        [found] = read_numbers(str(tmp_path / "baskets"), [branch], start, stop)
+        assert isinstance(found, Ragged)
+        assert isinstance(found.values, Ragged)
+        chosen = expected[start:stop]
+        assert np.diff(found.offsets).tolist() == ak.num(chosen).tolist()
+        lengths = ak.flatten(ak.num(chosen, axis=2)).tolist()
+        assert (found.values.offsets[0], np.diff(found.values.offsets).tolist()) == (0, lengths)
+        require_same(found.values.values, None, ak.to_numpy(ak.flatten(chosen, axis=None)))
+
+
+def refuses(path: Path, branch: NumberBranch, entries: int) -> bool:
+    try:
+        read_numbers(str(path), [branch], 0, entries)
+    except ValueError:
+        return True
+    return False
+
+
+@built
+def test_damaged_vectors_are_refused_with_and_without_compiled_loops_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts, inner = np.array([3, 0, 2, 1]), np.array([1, 0, 4, 2, 2, 3])
+    path, outcomes = tmp_path / "basket", []
+    for nested in (False, True):
+        made = (
+            vectors_of_vectors("int16", counts, inner, compress=False)
+            if nested
+            else vectors("int16", counts, compress=False)
+        )
+        for place in range(KEY, len(made)):
+            for bit in range(8):
+                damaged = bytearray(made)
+                damaged[place] ^= 1 << bit
+                branch = vector_branch(path, "int16", [bytes(damaged)], [4], nested)
+                with monkeypatch.context() as patch:
+                    patch.setattr(loops, "compiled", lambda: COMPILED)
+                    found = refuses(path, branch, 4)
+                    patch.setattr(loops, "compiled", lambda: None)
+                    assert refuses(path, branch, 4) == found
+                outcomes.append(found)
+    assert 0 < sum(outcomes) < len(outcomes)
 
 
 def basket(payload: bytes, length: int, border: int, entries: int) -> bytes:
