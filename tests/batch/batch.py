@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 
 class Batch(NamedTuple):
@@ -24,7 +24,7 @@ class Batch(NamedTuple):
         Where commands keep what jobs write.
     """
 
-    kind: str
+    kind: Literal["slurm", "htcondor"]
     queue: Sequence[str]
     folder: Path
 

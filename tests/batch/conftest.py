@@ -55,11 +55,11 @@ def system(request: pytest.FixtureRequest) -> str:
 def batch(system: str, tmp_path: Path) -> Iterator[Batch]:
     """A batch system without jobs; those of a test end with it."""
     if system == "slurm":
-        found = Batch(system, ["squeue", "--noheader"], tmp_path / "cache")
+        found = Batch("slurm", ["squeue", "--noheader"], tmp_path / "cache")
         yield found
         subprocess.run(["scancel", "--name=dask-worker"], check=True)
     else:
-        found = Batch(system, ["condor_q", "-autoformat", "ClusterId"], tmp_path / "cache")
+        found = Batch("htcondor", ["condor_q", "-autoformat", "ClusterId"], tmp_path / "cache")
         yield found
         if found.jobs():
             subprocess.run(["condor_rm", *found.jobs()], check=True)

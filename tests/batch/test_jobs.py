@@ -8,11 +8,16 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import dask
 import pytest
 import uproot
 from click.testing import CliRunner
 
+import runtime.batch
 from histo.cli import main as histo
+from runtime.execute import run_tasks
+from runtime.scheduler import Scheduler
+from schemas.errors import RunError
 from tests.batch.batch import Batch
 
 HISTO = """
@@ -97,6 +102,20 @@ def test_jobs_that_never_become_workers_are_an_error(
     kept = batch.kept()
     assert f"what the jobs wrote is kept in {kept[0].parent}" in done.stderr
     assert not [path for path in kept if path.suffix == ".pem"]
+
+
+def test_jobs_that_run_without_becoming_workers_are_given_up(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime.batch, "ASK_EVERY", 0.2)
+    monkeypatch.setattr(runtime.batch, "STARTS_WITHIN", 1.0)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(batch.folder))
+    scheduler = Scheduler(kind=batch.kind, workers=1)
+    with (
+        dask.config.set({f"jobqueue.{batch.kind}.python": "exec sleep 100;"}),
+        pytest.raises(RunError, match="have been running for 1 s, and none of them is a worker"),
+    ):
+        run_tasks(str, [1, 2], scheduler=scheduler)
 
 
 def test_what_the_batch_system_refuses_is_said_in_its_words(
