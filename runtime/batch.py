@@ -129,6 +129,11 @@ def _configured(kind: str, key: str, default: Any) -> Any:
     return dask.config.get(f"jobqueue.{kind}.{key}", None) or default
 
 
+def _workers_of_a_job(kind: str) -> int:
+    """Return the number of processes of a job: one a core, since a task keeps to one thread."""
+    return int(_configured(kind, "processes", _configured(kind, "cores", 1)))
+
+
 @contextmanager
 def _folder(kind: str) -> Iterator[Path]:
     """Make a folder, seen by all machines, for what jobs write; it stays if that may tell why."""
@@ -182,7 +187,7 @@ def _cluster(kind: str, folder: Path, security: Security) -> Iterator[JobQueueCl
     try:
         cluster = getattr(jobqueue, system.cluster)(
             cores=cores,
-            processes=_configured(kind, "processes", cores),  # a task keeps to one thread
+            processes=_workers_of_a_job(kind),
             memory=_configured(kind, "memory", f"{2 * cores} GiB"),
             **{key: _configured(kind, key, default) for key, default in system.options.items()},
             log_directory=_configured(kind, "log-directory", str(folder)),
@@ -206,7 +211,7 @@ def _submit(cluster: JobQueueCluster, kind: str, workers: int) -> _Jobs:
     from distributed.core import Status
 
     async def submit() -> None:
-        for _ in range(0, workers, _configured(kind, "processes", _configured(kind, "cores", 1))):
+        for _ in range(0, workers, _workers_of_a_job(kind)):
             cluster.worker_spec.update(cluster.new_worker_spec())
         await cluster  # errors of `cluster.scale`, which does the same, would be nobody's
 

@@ -179,18 +179,23 @@ static int read_positions(const char *from, const Basket *basket, unsigned item,
     return !wrong && last <= basket->border && (!basket->entries || offsets[0] == first);
 }
 
+/* Return where an entry begins, or where the last one ends. */
+static int64_t place_of(const char *from, const Basket *basket, int64_t index)
+{
+    return index < basket->entries ? read_place(from + basket->border + 4 * (index + 1), basket)
+                                   : basket->border;
+}
+
 /* The same where each entry has a header, and the values after it are put together. Return 0 too if
  * an entry has another number of values than its header says. */
 static int read_vectors(const char *from, const Basket *basket, unsigned item, unsigned header,
                         int64_t first, int64_t *offsets, char *to)
 {
-    const char *positions = from + basket->border + 4;
-    int64_t place = basket->entries ? read_place(positions, basket) : 0;
-    if (place)
+    int64_t place = 0;
+    if (basket->entries && place_of(from, basket, 0))
         return 0;
     for (int64_t index = 0; index < basket->entries; index++) {
-        int64_t next = index + 1 < basket->entries ? read_place(positions + 4 * (index + 1), basket)
-                                                   : basket->border;
+        int64_t next = place_of(from, basket, index + 1);
         int64_t bytes = next - place - header;
         if (bytes < 0 || bytes % item || next > basket->border)
             return 0;
@@ -283,13 +288,11 @@ typedef struct {
 static int read_nested(const char *from, const Basket *basket, unsigned item, unsigned header,
                        Nested *to)
 {
-    const char *positions = from + basket->border + 4;
-    int64_t place = basket->entries ? read_place(positions, basket) : 0;
-    if (place)
+    int64_t place = 0;
+    if (basket->entries && place_of(from, basket, 0))
         return 0;
     for (int64_t index = 0; index < basket->entries; index++) {
-        int64_t next = index + 1 < basket->entries ? read_place(positions + 4 * (index + 1), basket)
-                                                   : basket->border;
+        int64_t next = place_of(from, basket, index + 1);
         if (next - place < header || next > basket->border)
             return 0;
         const char *at = from + place + header, *end = from + next;

@@ -231,7 +231,7 @@ def _open_usual(own: _Wanted, file: int = -1, content: bytes = b"") -> _Opened |
     branch = own.branch
     found = compiled.open_baskets(
         file, content, own.seeks, own.sizes, own.entries,
-        _unit(branch), branch.jagged, branch.header, frames, table,
+        _unit(branch), branch.depth > 0, branch.header, frames, table,
     )  # fmt: skip
     if found is None:
         return None
@@ -265,27 +265,27 @@ def _parts(chunk: memoryview, branch: NumberBranch, entries: int) -> tuple[int, 
     _, _, _, found, last = _BASKET.unpack_from(chunk, key - _BASKET.size - 1)
     border = last - key
     # positions come after a length, and before one of no use
-    least = border + 4 * (entries + 1) if branch.jagged else border
+    least = border + 4 * (entries + 1) if branch.depth else border
     if found != entries or not 0 <= border <= least <= length:
         raise ValueError(f"a basket has {found} entries where the tree says {entries}")
     values, rest = divmod(border - branch.header * entries, _unit(branch))
     if rest or values < 0:
         raise ValueError("a basket ends within a value")
-    if not branch.jagged and values != entries:
+    if not branch.depth and values != entries:
         raise ValueError(f"a basket has {values} values for {entries} entries")
     return border, key, length
 
 
 def _unit(branch: NumberBranch) -> int:
     """Return the bytes of which the content of a basket is a multiple, without headers."""
-    return 1 if branch.nested else branch.dtype.itemsize
+    return 1 if branch.depth > 1 else branch.dtype.itemsize
 
 
 def _join(own: _Wanted, opened: _Opened, start: int, stop: int) -> Values:
     """Put baskets together in the machine's byte order, without entries that are not wanted."""
-    if own.branch.nested:
+    if own.branch.depth > 1:
         return _join_nested(own, opened, start, stop)
-    dtype, jagged, header = own.branch.dtype, own.branch.jagged, own.branch.header
+    dtype, jagged, header = own.branch.dtype, own.branch.depth > 0, own.branch.header
     size = int(opened.table[:, 1].sum() - header * opened.table[:, 3].sum())
     values = np.empty(size // dtype.itemsize, dtype.newbyteorder("="))
     before = int(own.entries[0])

@@ -22,26 +22,23 @@ class NumberBranch(Struct, frozen=True):
     ----------
     dtype
         Of the values, as stored (big-endian).
-    jagged
-        Whether an entry has any number of values.
+    depth
+        Levels of lists: 0 for one value per entry, 1 for any number of them, 2 for a vector of
+        vectors, of which the inner ones have their number of values before them, and no more.
     seeks, sizes
         Position in the file and number of bytes of each basket.
     entries
         First entry of each basket, and one past the last: one more than there are baskets.
     header
         Bytes before the values of each entry: `VECTOR` if they are a ``std::vector``.
-    nested
-        Whether an entry has any number of lists of any number of values: a vector of vectors, of
-        which the inner ones have their number of values before them, and no more.
     """
 
     dtype: np.dtype[Any]
-    jagged: bool
+    depth: int
     seeks: Array
     sizes: Array
     entries: Array
     header: int = 0
-    nested: bool = False
 
     def baskets(self, start: int, stop: int) -> range:
         """Return the numbers of the baskets with entries from ``start`` to ``stop``."""
@@ -66,7 +63,7 @@ def number_branch(branch: Any) -> NumberBranch | None:
     baskets = branch.num_baskets
     return NumberBranch(
         dtype,
-        jagged,
+        int(jagged),
         branch.member("fBasketSeek")[:baskets],
         branch.member("fBasketBytes")[:baskets],
         np.asarray(branch.entry_offsets),
@@ -81,15 +78,14 @@ class Kind(NamedTuple):
     ----------
     place
         Of the branch.
-    dtype, jagged, header, nested
+    dtype, depth, header
         As in `NumberBranch`.
     """
 
     place: Place
     dtype: np.dtype[Any]
-    jagged: bool
+    depth: int
     header: int
-    nested: bool
 
 
 class Baskets(Struct, frozen=True, eq=False):
@@ -119,9 +115,7 @@ class Baskets(Struct, frozen=True, eq=False):
         """Put those of some branches together."""
         own = branches.values()
         return cls(
-            tuple(
-                Kind(place, b.dtype, b.jagged, b.header, b.nested) for place, b in branches.items()
-            ),
+            tuple(Kind(place, b.dtype, b.depth, b.header) for place, b in branches.items()),
             np.cumsum([len(branch.seeks) for branch in own], dtype=np.int64),
             _join((branch.seeks for branch in own), np.int64),
             _join((branch.sizes for branch in own), np.int32),
@@ -135,12 +129,11 @@ class Baskets(Struct, frozen=True, eq=False):
         for number, (kind, stop) in enumerate(zip(self.kinds, self.ends.tolist(), strict=True)):
             found[kind.place] = NumberBranch(
                 kind.dtype,
-                kind.jagged,
+                kind.depth,
                 self.seeks[start:stop],
                 self.sizes[start:stop],
                 self.entries[start + number : stop + number + 1],
                 kind.header,
-                kind.nested,
             )
             start = stop
         return found

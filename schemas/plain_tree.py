@@ -179,9 +179,9 @@ class PlainTree:
         chosen = {path: self._branches[path] for path in paths}
         return {
             path: NumberBranch(
-                b.dtype, b.depth > 0, _native(b.seeks, _INT64),
+                b.dtype, b.depth, _native(b.seeks, _INT64),
                 _native(b.sizes, _INT32), _native(b.entries, _INT64),
-                VECTOR if b.depth and not b.counter else 0, b.depth == 2,
+                VECTOR if b.depth and not b.counter else 0,
             )
             for path, b in chosen.items()
         }  # fmt: skip

@@ -100,7 +100,10 @@ def _read_numbers(
     else:
         with open_remote(url) as file:
             if file_uuid(bytes(file.read(0, BEGIN))) != source.uuid:
-                raise InputError(f"{url}: is not the file that it was when the run began")
+                raise InputError(
+                    f"{url}: is not the file that it was when the run began; when it changes no "
+                    "more, run the same command again"
+                )
             values = read_numbers(url, listed, start, stop, file)
     return dict(zip(branches, values, strict=True))
 

@@ -129,7 +129,7 @@ def opened(path: Path, branch: NumberBranch) -> tuple[int, int] | None:
     def open_from(file: int, content: bytes) -> tuple[tuple[int, int] | None, bytes, Any]:
         frames, table = np.zeros(sizes.sum(), np.uint8), np.zeros((len(sizes), 4), np.int64)
         found = COMPILED.open_baskets(
-            file, content, seeks, sizes, entries, branch.dtype.itemsize, branch.jagged,
+            file, content, seeks, sizes, entries, branch.dtype.itemsize, branch.depth > 0,
             branch.header, frames, table,
         )  # fmt: skip
         return found, frames.tobytes(), table.tolist()
@@ -218,7 +218,7 @@ def test_positions_that_contradict_each_other_are_refused(
     path = tmp_path / "basket"
     path.write_bytes(basket(content, len(content), len(values), len(positions)))
     branch = NumberBranch(
-        np.dtype(">f4"), True, np.array([0]), np.array([path.stat().st_size]),
+        np.dtype(">f4"), 1, np.array([0]), np.array([path.stat().st_size]),
         np.array([0, len(positions)]),
     )  # fmt: skip
     with pytest.raises(ValueError, match="contradict"):
@@ -259,14 +259,14 @@ def stream(entries: list[tuple[int, bytes]], compress: bool) -> bytes:
 
 
 def vector_branch(
-    path: Path, kind: str, baskets: list[bytes], entries: list[int], nested: bool = False
+    path: Path, kind: str, baskets: list[bytes], entries: list[int], depth: int = 1
 ) -> NumberBranch:
     """Write baskets into a file, and describe them."""
     path.write_bytes(b"".join(baskets))
     sizes = np.array([len(one) for one in baskets])
     return NumberBranch(
-        np.dtype(kind).newbyteorder(">"), True, np.cumsum(sizes) - sizes, sizes,
-        np.cumsum([0, *entries]), VECTOR, nested,
+        np.dtype(kind).newbyteorder(">"), depth, np.cumsum(sizes) - sizes, sizes,
+        np.cumsum([0, *entries]), VECTOR,
     )  # fmt: skip
 
 
@@ -331,7 +331,7 @@ def test_vectors_of_vectors_of_any_kind_and_any_range(
         vectors_of_vectors(kind, own, lists, compress)
         for own, lists in zip(counts, inner, strict=True)
     ]
-    branch = vector_branch(tmp_path / "baskets", kind, baskets, [90, 40], nested=True)
+    branch = vector_branch(tmp_path / "baskets", kind, baskets, [90, 40], depth=2)
     if COMPILED is not None:
         assert (opened(tmp_path / "baskets", branch) is not None) == compress
     numbers = np.concatenate([np.arange(own.sum()).astype(kind) for own in inner])
@@ -373,7 +373,7 @@ def test_damaged_vectors_are_refused_with_and_without_compiled_loops_alike(
             for bit in range(8):
                 damaged = bytearray(made)
                 damaged[place] ^= 1 << bit
-                branch = vector_branch(path, "int16", [bytes(damaged)], [4], nested)
+                branch = vector_branch(path, "int16", [bytes(damaged)], [4], 1 + nested)
                 with monkeypatch.context() as patch:
                     patch.setattr(loops, "compiled", lambda: COMPILED)
                     found = refuses(path, branch, 4)
@@ -401,7 +401,7 @@ def test_memory_is_not_reserved_for_what_a_header_claims(tmp_path: Path) -> None
     path = tmp_path / "bomb"
     path.write_bytes(number * one)
     branch = NumberBranch(
-        np.dtype(">f4"), False, np.arange(number) * len(one), np.full(number, len(one)),
+        np.dtype(">f4"), 0, np.arange(number) * len(one), np.full(number, len(one)),
         np.arange(number + 1) * (claimed // 4),
     )  # fmt: skip
     with pytest.raises(ValueError, match="cannot be decompressed"):

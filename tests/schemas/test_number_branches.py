@@ -43,7 +43,7 @@ def require_same(
     assert list(found) == list(expected)
     for place, branch in expected.items():
         own = found[place]
-        assert (own.dtype, own.jagged) == (branch.dtype, branch.jagged)
+        assert (own.dtype, own.depth, own.header) == (branch.dtype, branch.depth, branch.header)
         assert own.seeks.tolist() == branch.seeks.tolist()
         assert own.sizes.tolist() == branch.sizes.tolist()
         assert own.entries.tolist() == branch.entries.tolist()

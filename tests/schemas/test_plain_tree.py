@@ -45,9 +45,9 @@ def require_same(path: Path, name: str = "Events") -> None:
         assert found.branches() == [replace(branch, typename="") for branch in branches]
         paths = [branch.path for branch in branches]
         numbers, theirs = found.numbers(paths), expected.numbers(paths)
-        assert theirs.keys() == {path for path, own in numbers.items() if not own.nested}
+        assert theirs.keys() == {path for path, own in numbers.items() if own.depth < 2}
         for own, other in ((numbers[path], theirs[path]) for path in theirs):
-            assert (own.dtype, own.jagged, own.header) == (other.dtype, other.jagged, other.header)
+            assert (own.dtype, own.depth, own.header) == (other.dtype, other.depth, other.header)
             for mine, known in zip(
                 (own.seeks, own.sizes, own.entries),
                 (other.seeks, other.sizes, other.entries),
